@@ -1,0 +1,1 @@
+"""Networks: functions that return an uncompiled `keras.Model`."""
