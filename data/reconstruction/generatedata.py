@@ -33,10 +33,11 @@ def main() -> None:
     parser.add_argument(
         "--output",
         type=Path,
-        help="file to write (default: shapes_random_noise_<size>px.h5 beside this one)",
+        help="file to write; None: shapes_random_noise_64px_64angles.h5, with the "
+        "size and angles asked for, beside this script",
     )
     wish = parser.parse_args()
-    name = f"shapes_random_noise_{wish.size}px.h5"
+    name = f"shapes_random_noise_{wish.size}px_{wish.angles}angles.h5"
     path = wish.output or Path(__file__).with_name(name)
     try:
         beam = ParallelBeam(wish.size, np.arange(wish.angles) * 180 / wish.angles)
