@@ -8,10 +8,12 @@ derived from it and holds the outputs that the book shows and the tests verify.
     python scripts/notebooks.py check [page ...]   say what is not in order
 
 Without a page all of them are meant. A page is a path, with or without its ending.
+Reference outputs are those of the quick scale, unless SRTOOLS_SCALE says otherwise.
 """
 
 import argparse
 import hashlib
+import os
 import re
 import sys
 import time
@@ -38,16 +40,26 @@ if "google.colab" in sys.modules:
     %pip install -q --no-deps /content/{name}
     %cd -q /content/{name}/{folder}"""
 
-# What a machine's own paths look like. "/content" is Colab's, in the setup cell only.
-ABSOLUTE_PATH = re.compile(
-    r"(?<![\w./:])/(?:home|Users|work|tmp|root|private|mnt|var/folders)/|\b[A-Z]:\\"
+# What belongs to one machine or one run: absolute paths, addresses in memory.
+LOCAL = re.compile(
+    r"(?<![\w.])/(?:home|Users|work|tmp|root|private|mnt|var|opt|usr|content)/"
+    r"|\b[A-Z]:\\\w"
+    r"| at 0x[0-9a-f]+"
+)
+FAILURES = (
+    nbclient.exceptions.CellControlSignal,  # an error, or too slow
+    nbclient.exceptions.DeadKernelError,
 )
 
 
 def pages(names: list[str], root: Path = ROOT) -> list[Path]:
     """Return the sources of the pages named, or of all pages with a MyST header."""
     if names:
-        return [Path(name).resolve().with_suffix(".md") for name in names]
+        named = [Path(name).resolve().with_suffix(".md") for name in names]
+        for path in named:
+            if not path.is_file():
+                raise FileNotFoundError(f"expected a page, received {path}")
+        return named
     found = sorted((root / "book").rglob("*.md"))
     return [path for path in found if "format_name: myst" in path.read_text()[:600]]
 
@@ -61,40 +73,59 @@ def setup_cell(source: Path, root: Path = ROOT) -> str:
 
 
 def code_hash(notebook) -> str:
-    """Return a hash of the code cells: it changes when an output may."""
-    code = "\0".join(c.source for c in notebook.cells if c.cell_type == "code")
-    return hashlib.sha256(code.encode()).hexdigest()
+    """Return a hash of the code cells: it changes when an output may.
+
+    The setup cell is left out. It acts on Colab alone, and a fork has another one.
+    """
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    code = [source for source in code if not source.startswith("# setup")]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()
+
+
+def stamp(source: Path, root: Path = ROOT) -> None:
+    """Write the setup cell into a page: the first code cell that begins ``# setup``."""
+    text = source.read_text()
+    setup = setup_cell(source, root) + "\n"
+    pattern = r"(\{code-cell\}[^`]*?^)# setup.*?(?=^```)"
+    stamped = re.sub(
+        pattern, lambda m: m[1] + setup, text, count=1, flags=re.DOTALL | re.MULTILINE
+    )
+    if stamped != text:
+        source.write_text(stamped)
 
 
 def derive(source: Path):
     """Return the notebook of a page, with the outputs that are stored beside it."""
     notebook = jupytext.read(source)
     stored = source.with_suffix(".ipynb")
+    kept = set()
     if stored.exists():
         old = nbformat.read(stored, as_version=4)
+        kept = {cell.id for cell in old.cells}
         notebook = combine_inputs_with_outputs(notebook, old)
         notebook.metadata["superres_tomo"] = old.metadata.get("superres_tomo", {})
     notebook.metadata.pop("jupytext", None)
     notebook.metadata["language_info"] = {"name": "python"}
     for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"cell-{number}"  # the same for everybody: small differences
+        if cell.id not in kept:  # the same for everybody: small differences
+            text = f"{number} {cell.source}"
+            cell["id"] = hashlib.sha256(text.encode()).hexdigest()[:8]
     return notebook
 
 
 def sync(source: Path, root: Path = ROOT) -> None:
     """Stamp the setup cell, then derive the notebook from the source."""
-    text = source.read_text()
-    setup = setup_cell(source, root)
-    pattern = r"(:tags: \[remove-cell\]\n\n)# setup.*?(?=\n```)"
-    stamped = re.sub(pattern, lambda m: m[1] + setup, text, count=1, flags=re.DOTALL)
-    if stamped != text:
-        source.write_text(stamped)
+    stamp(source, root)
     nbformat.write(derive(source), source.with_suffix(".ipynb"))
 
 
 def run(source: Path, root: Path = ROOT) -> float:
-    """Execute a page and store its outputs; return the seconds that it took."""
-    sync(source, root)
+    """Execute a page; return the seconds that it took.
+
+    Its notebook is written when every cell has succeeded, and not before.
+    """
+    os.environ.setdefault("SRTOOLS_SCALE", "quick")
+    stamp(source, root)
     notebook = derive(source)
     start = time.perf_counter()
     nbclient.NotebookClient(
@@ -102,13 +133,13 @@ def run(source: Path, root: Path = ROOT) -> float:
         timeout=TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(source.parent)}},
     ).execute()
     seconds = time.perf_counter() - start
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            # Progress bars and logs differ from run to run.
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            cell.outputs = [output for output in cell.outputs if _is_lasting(output)]
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.metadata["superres_tomo"] = {"code_hash": code_hash(notebook)}
@@ -116,44 +147,54 @@ def run(source: Path, root: Path = ROOT) -> float:
     return seconds
 
 
+def _is_lasting(output):
+    """Tell results from progress bars, logs, and widgets, which need a live kernel."""
+    is_widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return output.get("name") != "stderr" and not is_widget
+
+
 def check(source: Path, root: Path = ROOT) -> list[str]:
     """Return what is not in order with a page, one sentence each."""
     stored = source.with_suffix(".ipynb")
     if not stored.exists():
-        return ["there is no notebook: run sync, then run"]
-    notebook = nbformat.read(stored, as_version=4)
-    fresh = derive(source)
+        return ["there is no notebook: run"]
+    notebook, fresh = nbformat.read(stored, as_version=4), derive(source)
     faults = []
-
-    def texts(n):
-        return [(c.cell_type, c.source, c.metadata.get("tags")) for c in n.cells]
-
-    if texts(notebook) != texts(fresh):
+    if _inputs(notebook) != _inputs(fresh):
         faults.append("the notebook differs from its source: sync")
-    code = [c for c in notebook.cells if c.cell_type == "code"]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if not code:
         return faults
     if notebook.metadata.get("superres_tomo", {}).get("code_hash") != code_hash(fresh):
         faults.append("the outputs are of other code: run")
     if code[0].source != setup_cell(source, root):
-        faults.append("the first code cell is not the setup cell: sync")
-    if [c.execution_count for c in code] != list(range(1, len(code) + 1)):
+        faults.append(
+            "the first code cell is not the setup cell: begin it with # setup, sync"
+        )
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         faults.append("not every cell was executed, in order: run")
-    if not any("nbval-check-output" in c.metadata.get("tags", []) for c in code):
+    if not any("nbval-check-output" in cell.metadata.get("tags", []) for cell in code):
         faults.append("the page claims nothing: tag a cell nbval-check-output")
     for cell in code:
-        start = cell.source.strip().split("\n")[0]
+        where = f"below {cell.source.strip().splitlines()[0]!r}"
         for output in cell.outputs:
             if output.output_type == "error":
-                faults.append(f"an error is stored below {start!r}")
+                faults.append(f"an error is stored {where}")
             if output.get("name") == "stderr":
-                faults.append(f"standard error is stored below {start!r}")
-            shown = output.get("text", "") + str(
-                {k: v for k, v in output.get("data", {}).items() if k[:5] == "text/"}
-            )
-            if found := ABSOLUTE_PATH.search(shown):
-                faults.append(f"a path {found[0]!r} is stored below {start!r}")
+                faults.append(f"standard error is stored {where}")
+            if found := LOCAL.search(_text(output)):
+                faults.append(f"{found[0]!r} is stored {where}: it differs elsewhere")
     return faults
+
+
+def _inputs(notebook):
+    return [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
+
+
+def _text(output):
+    data = output.get("data", {})
+    shown = [str(data[kind]) for kind in data if not kind.startswith("image/")]
+    return "\n".join([output.get("text", ""), *output.get("traceback", []), *shown])
 
 
 def main() -> int:
@@ -164,8 +205,12 @@ def main() -> int:
     parser.add_argument("task", choices=["sync", "run", "check"])
     parser.add_argument("page", nargs="*")
     wish = parser.parse_args()
+    try:
+        sources = pages(wish.page)
+    except FileNotFoundError as error:
+        parser.error(str(error))
     failed, total = False, 0.0
-    for source in pages(wish.page):
+    for source in sources:
         name = source.relative_to(ROOT)
         if wish.task == "sync":
             sync(source)
@@ -176,9 +221,9 @@ def main() -> int:
         else:
             try:
                 seconds = run(source)
-            except nbclient.exceptions.CellExecutionError as error:
+            except FAILURES as error:
                 failed = True
-                print(f"{name}: failed; its stored outputs are as they were\n{error}")
+                print(f"{name}: failed; its notebook is as it was\n{error}")
             else:
                 total += seconds
                 print(f"{seconds:7.1f} s  {name}", flush=True)
