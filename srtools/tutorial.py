@@ -133,6 +133,7 @@ def trained(name: str, model, x, y=None, **fit) -> Training:
     weights = folder / f"{name}-{key}.weights.h5"
     ledger = folder / f"{name}-{key}.json"
     if ledger.exists():
+        model.optimizer.build(model.trainable_variables)  # its state is kept too
         model.load_weights(weights)
         return Training(**json.loads(ledger.read_text()))
 
