@@ -111,7 +111,8 @@ class ParallelBeam:
             seen = (strips >= 0) & (strips < self.n_translations)
             weights[:, i] = np.diff(below) / spacing * seen
             rows[:, i] = np.where(seen, strips, 0) * self.n_angles + i
-        starts = np.arange(self.size**2 + 1, dtype=np.int64) * shape[1] * reach
+        index = np.int32 if rows.size <= np.iinfo(np.int32).max else np.int64
+        starts = np.arange(self.size**2 + 1, dtype=index) * (self.n_angles * reach)
         matrix = sparse.csc_array(
             (weights.ravel(), rows.ravel(), starts),
             shape=(self.n_translations * self.n_angles, self.size**2),
