@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter):
             if name.endswith(".ipynb"):
                 seconds[name] += getattr(report, "duration", 0)
                 if outcome == "skipped":
-                    skipped[name] = report.longrepr[2]
+                    skipped[name] = report.longrepr[2].removeprefix("Skipped: ")
     if not seconds:
         return
     terminalreporter.section("seconds a page")

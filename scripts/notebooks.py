@@ -139,7 +139,7 @@ def run(source: Path, root: Path) -> float:
     seconds = time.perf_counter() - start
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if _is_lasting(output)]
+            cell.outputs = _joined([o for o in cell.outputs if _is_lasting(o)])
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.metadata["superres_tomo"] = {"code_hash": code_hash(notebook)}
@@ -151,6 +151,17 @@ def _is_lasting(output):
     """Tell results from progress bars, logs, and widgets, which need a live kernel."""
     is_widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
     return output.get("name") != "stderr" and not is_widget
+
+
+def _joined(outputs):
+    """Join neighbouring pieces of text, which a progress bar had kept apart."""
+    joined = []
+    for output in outputs:
+        if joined and output.get("name") == joined[-1].get("name") == "stdout":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def check(source: Path, root: Path) -> list[str]:

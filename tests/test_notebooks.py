@@ -31,6 +31,8 @@ import sys
 print("a log line", file=sys.stderr)
 two = 1 + 1
 print(two)
+print("another log line", file=sys.stderr)
+print("three")
 ```
 
 ```{code-cell} ipython3
@@ -106,7 +108,10 @@ def output(text, **more):
 def test_running_stores_results_and_no_log_lines(source):
     code = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells[1:]
     assert [cell.execution_count for cell in code] == [1, 2, 3]
-    assert [out.text for cell in code for out in cell.outputs] == ["2\n", "holds\n"]
+    assert [out.text for cell in code for out in cell.outputs] == [
+        "2\nthree\n",
+        "holds\n",
+    ]
     assert "execution" not in code[1].metadata  # no times
 
 
