@@ -184,8 +184,11 @@ def check(source: Path, root: Path) -> list[str]:
         )
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         faults.append("not every cell was executed, in order: run")
-    if not any("nbval-check-output" in cell.metadata.get("tags", []) for cell in code):
+    claims = [c for c in code if "nbval-check-output" in c.metadata.get("tags", [])]
+    if not claims:
         faults.append("the page claims nothing: tag a cell nbval-check-output")
+    if not all(cell.outputs for cell in claims):
+        faults.append("a cell tagged nbval-check-output says nothing")
     for cell in code:
         where = f"below {cell.source.strip().splitlines()[0]!r}"
         for output in cell.outputs:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,17 @@ def test_the_reference_has_every_module():
 
 def test_the_formulas_are_drawn_from_our_own_copy(html):
     assert (html / "_static" / "mathjax" / "tex-svg-full.js").stat().st_size > 1e6
+
+
+def test_binder_has_everything_at_the_tested_versions():
+    def pins(name):
+        lines = (ROOT / name).read_text().splitlines()
+        return dict(line.split("==") for line in lines if "==" in line)
+
+    tested, binder = pins("requirements.txt"), pins("binder/requirements.txt")
+    assert binder.pop("tensorflow-cpu") == tested["tensorflow"]
+    assert binder.items() <= tested.items()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {line.split(">")[0] for line in project["dependencies"]} - {"tensorflow"}
+    assert needed <= binder.keys()
+    assert needed <= tested.keys()

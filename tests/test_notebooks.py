@@ -174,6 +174,11 @@ def test_a_changed_tag_is_seen(source):
     assert "claims nothing" in faults(source)
 
 
+def test_a_claim_cell_without_output_is_seen(source):
+    change(source, lambda notebook: notebook.cells[-1].update(outputs=[]))
+    assert "tagged nbval-check-output says nothing" in faults(source)
+
+
 def test_another_address_needs_a_sync_and_no_run(source):
     config = source.parents[2] / "_config.yml"
     config.write_text("repository:\n  url: https://github.com/else/where\n")
