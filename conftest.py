@@ -1,5 +1,6 @@
-"""Shared by the tests and the notebooks: seconds a page, and pages on real data."""
+"""Shared by tests and notebooks: the quick scale, real data, seconds a page."""
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -8,37 +9,52 @@ import pytest
 ROOT = Path(__file__).parent
 # Pages on real data, and the data sets that they need.
 REAL = {
+    "book/real/alloy.ipynb": ["ni_superalloy", "ni_superalloy_truth"],
     "book/real/tooth.ipynb": ["tooth"],
 }
 
+os.environ.setdefault("SRTOOLS_SCALE", "quick")  # the scale of the stored outputs
 
-def pytest_collection_modifyitems(items):
-    """Skip, visibly, the pages whose data can neither be found nor downloaded."""
-    from srtools.datasets import available
 
+def pytest_addoption(parser):
+    """Add the option for tests that compute for minutes."""
+    parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip, visibly, slow tests and the pages whose data can not be had."""
     pages = defaultdict(list)
     for item in items:
-        page = item.path.relative_to(ROOT).as_posix()
-        if page in REAL:
-            pages[page].append(item)
-    for page, cells in pages.items():
-        missing = [name for name in REAL[page] if not available(name)]
-        if missing:
-            reason = f"{page}: {', '.join(missing)} not in SRTOOLS_DATA, no network"
-            for cell in cells:
+        pages[item.path.relative_to(ROOT).as_posix()].append(item)
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+    for page in REAL.keys() & pages.keys():
+        if missing := _missing(REAL[page]):
+            reason = f"{page} needs {', '.join(missing)}: not in SRTOOLS_DATA, offline"
+            for cell in pages[page]:
                 cell.add_marker(pytest.mark.skip(reason=reason))
 
 
+def _missing(names):
+    from srtools.datasets import available
+
+    return [name for name in names if not available(name)]
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Print the ledger: seconds a page."""
-    seconds = defaultdict(float)
-    for reports in terminalreporter.stats.values():
+    """Print the ledger: seconds a page, and each skipped page with its reason."""
+    seconds, skipped = defaultdict(float), {}
+    for outcome, reports in terminalreporter.stats.items():
         for report in reports:
             name = getattr(report, "nodeid", "").split("::")[0]
             if name.endswith(".ipynb"):
-                seconds[name] += report.duration
-    if seconds:
-        terminalreporter.section("seconds a page")
-        for name, value in sorted(seconds.items()):
-            terminalreporter.write_line(f"{value:7.1f}  {name}")
-        terminalreporter.write_line(f"{sum(seconds.values()):7.1f}  in all")
+                seconds[name] += getattr(report, "duration", 0)
+                if outcome == "skipped":
+                    skipped[name] = report.longrepr[2].removeprefix("Skipped: ")
+    if not seconds:
+        return
+    terminalreporter.section("seconds a page")
+    for name, value in sorted(seconds.items()):
+        note = f"  {skipped[name]}" if name in skipped else ""
+        terminalreporter.write_line(f"{value:7.1f}  {name}{note}")
+    terminalreporter.write_line(f"{sum(seconds.values()):7.1f}  in all")

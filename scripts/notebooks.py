@@ -52,7 +52,7 @@ FAILURES = (
 )
 
 
-def pages(names: list[str], root: Path = ROOT) -> list[Path]:
+def pages(names: list[str], root: Path) -> list[Path]:
     """Return the sources of the pages named, or of all pages with a MyST header."""
     if names:
         named = [Path(name).resolve().with_suffix(".md") for name in names]
@@ -64,7 +64,7 @@ def pages(names: list[str], root: Path = ROOT) -> list[Path]:
     return [path for path in found if "format_name: myst" in path.read_text()[:600]]
 
 
-def setup_cell(source: Path, root: Path = ROOT) -> str:
+def setup_cell(source: Path, root: Path) -> str:
     """Return the text that the first code cell of a page must have."""
     config = yaml.safe_load((root / "_config.yml").read_text())
     url = config["repository"]["url"]
@@ -82,7 +82,7 @@ def code_hash(notebook) -> str:
     return hashlib.sha256("\0".join(code).encode()).hexdigest()
 
 
-def stamp(source: Path, root: Path = ROOT) -> None:
+def stamp(source: Path, root: Path) -> None:
     """Write the setup cell into a page: the first code cell that begins ``# setup``."""
     text = source.read_text()
     setup = setup_cell(source, root) + "\n"
@@ -113,13 +113,13 @@ def derive(source: Path):
     return notebook
 
 
-def sync(source: Path, root: Path = ROOT) -> None:
+def sync(source: Path, root: Path) -> None:
     """Stamp the setup cell, then derive the notebook from the source."""
     stamp(source, root)
     nbformat.write(derive(source), source.with_suffix(".ipynb"))
 
 
-def run(source: Path, root: Path = ROOT) -> float:
+def run(source: Path, root: Path) -> float:
     """Execute a page; return the seconds that it took.
 
     Its notebook is written when every cell has succeeded, and not before.
@@ -164,7 +164,7 @@ def _joined(outputs):
     return joined
 
 
-def check(source: Path, root: Path = ROOT) -> list[str]:
+def check(source: Path, root: Path) -> list[str]:
     """Return what is not in order with a page, one sentence each."""
     stored = source.with_suffix(".ipynb")
     if not stored.exists():
@@ -184,8 +184,11 @@ def check(source: Path, root: Path = ROOT) -> list[str]:
         )
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         faults.append("not every cell was executed, in order: run")
-    if not any("nbval-check-output" in cell.metadata.get("tags", []) for cell in code):
+    claims = [c for c in code if "nbval-check-output" in c.metadata.get("tags", [])]
+    if not claims:
         faults.append("the page claims nothing: tag a cell nbval-check-output")
+    if not all(cell.outputs for cell in claims):
+        faults.append("a cell tagged nbval-check-output says nothing")
     for cell in code:
         where = f"below {cell.source.strip().splitlines()[0]!r}"
         for output in cell.outputs:
@@ -217,21 +220,21 @@ def main() -> int:
     parser.add_argument("page", nargs="*")
     wish = parser.parse_args()
     try:
-        sources = pages(wish.page)
+        sources = pages(wish.page, ROOT)
     except FileNotFoundError as error:
         parser.error(str(error))
     failed, total = False, 0.0
     for source in sources:
         name = source.relative_to(ROOT)
         if wish.task == "sync":
-            sync(source)
+            sync(source, ROOT)
         elif wish.task == "check":
-            for fault in check(source):
+            for fault in check(source, ROOT):
                 failed = True
                 print(f"{name}: {fault}")
         else:
             try:
-                seconds = run(source)
+                seconds = run(source, ROOT)
             except FAILURES as error:
                 failed = True
                 print(f"{name}: failed; its notebook is as it was\n{error}")
