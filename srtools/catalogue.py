@@ -78,7 +78,7 @@ class Catalogue(Mapping[str, Entry]):
         "notes",
     )
 
-    def __init__(self, entries: Iterable[Entry]) -> None:  # noqa: D107
+    def __init__(self, entries: Iterable[Entry]) -> None:
         self._entries = {entry.name: entry for entry in entries}
 
     def __getitem__(self, name: str) -> Entry:
