@@ -46,7 +46,7 @@ def sirt(beam: ParallelBeam, sinograms, *, iterations: int) -> np.ndarray:
 
 def _sirt_steps(beam, sinograms, iterations):
     """Yield the images after each iteration of SIRT."""
-    sinograms = np.asarray(sinograms, dtype=np.float32)
+    sinograms = beam.check_sinograms(sinograms)
     seen = beam.field_of_view[:, :, None].astype(np.float32)
     rays, pixels = (
         beam.project(seen[None]),
@@ -101,7 +101,7 @@ def tv(
     """
     if not weight > 0:
         raise ValueError(f"expected a positive weight, received {weight}")
-    sinograms = np.asarray(sinograms, dtype=np.float32)
+    sinograms = beam.check_sinograms(sinograms)
     seen = beam.field_of_view[:, :, None]
     step = 1 / _squared_norm(beam)
     images = ahead = np.zeros((len(sinograms), beam.size, beam.size, 1), np.float32)

@@ -51,9 +51,9 @@ def show(
 
     columns = columns or len(images)
     n_rows = 2 if truth is not None else -(-len(images) // columns)
-    width = min(2.3 * columns + 0.6, 10)
+    width = min(2.2 * columns + 1, 10)  # an inch for the grey bar
     ratio = images[0].shape[0] / images[0].shape[1]
-    height = n_rows * ((width - 0.6) / columns * min(ratio, 1.6) + 0.35)
+    height = n_rows * ((width - 1) / columns * min(ratio, 1.6) + 0.3)
     figure, axes = plt.subplots(
         n_rows, columns, figsize=(width, height), squeeze=False, layout="constrained"
     )
@@ -70,7 +70,8 @@ def show(
         differences = [image - reference[0] for image in images]
         limit = max(np.max(np.abs(d)) for d in differences) or 1.0
         for axis, difference in zip(axes[1], differences, strict=True):
-            drawn = axis.imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
+            if difference.any():  # the truth itself needs no picture of zeros
+                drawn = axis.imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
         figure.colorbar(drawn, ax=axes[1], label="minus truth", pad=0.01)
     return figure
 

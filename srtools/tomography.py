@@ -111,7 +111,8 @@ class ParallelBeam:
             seen = (strips >= 0) & (strips < self.n_translations)
             weights[:, i] = np.diff(below) / spacing * seen
             rows[:, i] = np.where(seen, strips, 0) * self.n_angles + i
-        starts = np.arange(self.size**2 + 1, dtype=np.int64) * shape[1] * reach
+        index = np.int32 if rows.size <= np.iinfo(np.int32).max else np.int64
+        starts = np.arange(self.size**2 + 1, dtype=index) * (self.n_angles * reach)
         matrix = sparse.csc_array(
             (weights.ravel(), rows.ravel(), starts),
             shape=(self.n_translations * self.n_angles, self.size**2),
@@ -163,7 +164,7 @@ class ParallelBeam:
         ValueError
             If the sinograms are not of this geometry, or not finite.
         """
-        sinograms = self._check_sinograms(sinograms)
+        sinograms = self.check_sinograms(sinograms)
         return _apply(self.matrix.T, sinograms).reshape(-1, self.size, self.size, 1)
 
     def fbp(
@@ -196,7 +197,7 @@ class ParallelBeam:
         .. [1] Kak & Slaney, *Principles of Computerized Tomographic Imaging*, 1988,
            ch. 3.3, doi:10.1137/1.9780898719277.
         """
-        sinograms = self._check_sinograms(sinograms)
+        sinograms = self.check_sinograms(sinograms)
         response = fbp_filter(self.n_translations, filter, cutoff)
         spectrum = fft.rfft(sinograms, 2 * len(response) - 2, axis=1)
         filtered = fft.irfft(spectrum * response[:, None, None], axis=1)
@@ -204,7 +205,23 @@ class ParallelBeam:
         scale = np.pi / self.n_angles
         return self.backproject(filtered) * scale * self.field_of_view[:, :, None]
 
-    def _check_sinograms(self, sinograms):
+    def check_sinograms(self, sinograms) -> np.ndarray:
+        """Return sinograms as float32, or say why they do not fit this geometry.
+
+        Parameters
+        ----------
+        sinograms : array, shape (n, n_translations, n_angles, 1)
+
+        Returns
+        -------
+        float32 array
+            Of the same shape.
+
+        Raises
+        ------
+        ValueError
+            If the sinograms are not of this geometry, or not finite.
+        """
         return self._check(sinograms, (self.n_translations, self.n_angles), "sinograms")
 
     def _check(self, batch, shape, name):

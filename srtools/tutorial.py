@@ -125,7 +125,8 @@ def trained(name: str, model, x, y=None, **fit) -> Training:
     """
     import keras
 
-    parts = [keras.saving.serialize_keras_object(model), _sources(model)]
+    config = keras.saving.serialize_keras_object(model)
+    parts = [_nameless(config), _sources(model)]
     parts += [_fingerprint(part) for part in (x, y, fit)]
     key = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
     folder = cache_folder() / "trained"
@@ -165,6 +166,15 @@ def _progress(name, epochs):
             self.bar.close()
 
     return Progress()
+
+
+def _nameless(config):
+    """A configuration without names: Keras counts them up (adam, adam_1, ...)."""
+    if isinstance(config, dict):
+        return {k: _nameless(v) for k, v in config.items() if k != "name"}
+    if isinstance(config, (list, tuple)):
+        return [_nameless(c) for c in config]
+    return config
 
 
 def _sources(model):

@@ -1,0 +1,236 @@
+"""Keep each page's notebook in step with its source, and its outputs true.
+
+A page is a pair: ``x.md`` (MyST), which a person edits, and ``x.ipynb``, which is
+derived from it and holds the outputs that the book shows and the tests verify.
+
+    python scripts/notebooks.py sync [page ...]    derive the notebooks, keep outputs
+    python scripts/notebooks.py run [page ...]     sync, execute, store the outputs
+    python scripts/notebooks.py check [page ...]   say what is not in order
+
+Without a page all of them are meant. A page is a path, with or without its ending.
+Reference outputs are those of the quick scale, unless SRTOOLS_SCALE says otherwise.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbclient
+import nbformat
+import yaml
+from jupytext.combine import combine_inputs_with_outputs
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT = 900  # seconds a cell may take
+
+# The first code cell of every page.
+SETUP = """\
+# setup: on Colab, get the repository and its package; anywhere else, nothing to do
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up log of TensorFlow
+if "google.colab" in sys.modules:
+    ![ -d /content/{name} ] || git clone -q --depth 1 {url} /content/{name}
+    %pip install -q --no-deps /content/{name}
+    %cd -q /content/{name}/{folder}"""
+
+# What belongs to one machine or one run: absolute paths, addresses in memory.
+LOCAL = re.compile(
+    r"(?<![\w.])/(?:home|Users|work|tmp|root|private|mnt|var|opt|usr|content)/"
+    r"|\b[A-Z]:\\\w"
+    r"| at 0x[0-9a-f]+"
+)
+FAILURES = (
+    nbclient.exceptions.CellControlSignal,  # an error, or too slow
+    nbclient.exceptions.DeadKernelError,
+)
+
+
+def pages(names: list[str], root: Path = ROOT) -> list[Path]:
+    """Return the sources of the pages named, or of all pages with a MyST header."""
+    if names:
+        named = [Path(name).resolve().with_suffix(".md") for name in names]
+        for path in named:
+            if not path.is_file():
+                raise FileNotFoundError(f"expected a page, received {path}")
+        return named
+    found = sorted((root / "book").rglob("*.md"))
+    return [path for path in found if "format_name: myst" in path.read_text()[:600]]
+
+
+def setup_cell(source: Path, root: Path = ROOT) -> str:
+    """Return the text that the first code cell of a page must have."""
+    config = yaml.safe_load((root / "_config.yml").read_text())
+    url = config["repository"]["url"]
+    folder = source.parent.relative_to(root).as_posix()
+    return SETUP.format(name=url.rstrip("/").split("/")[-1], url=url, folder=folder)
+
+
+def code_hash(notebook) -> str:
+    """Return a hash of the code cells: it changes when an output may.
+
+    The setup cell is left out. It acts on Colab alone, and a fork has another one.
+    """
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    code = [source for source in code if not source.startswith("# setup")]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()
+
+
+def stamp(source: Path, root: Path = ROOT) -> None:
+    """Write the setup cell into a page: the first code cell that begins ``# setup``."""
+    text = source.read_text()
+    setup = setup_cell(source, root) + "\n"
+    pattern = r"(\{code-cell\}[^`]*?^)# setup.*?(?=^```)"
+    stamped = re.sub(
+        pattern, lambda m: m[1] + setup, text, count=1, flags=re.DOTALL | re.MULTILINE
+    )
+    if stamped != text:
+        source.write_text(stamped)
+
+
+def derive(source: Path):
+    """Return the notebook of a page, with the outputs that are stored beside it."""
+    notebook = jupytext.read(source)
+    stored = source.with_suffix(".ipynb")
+    kept = set()
+    if stored.exists():
+        old = nbformat.read(stored, as_version=4)
+        kept = {cell.id for cell in old.cells}
+        notebook = combine_inputs_with_outputs(notebook, old)
+        notebook.metadata["superres_tomo"] = old.metadata.get("superres_tomo", {})
+    notebook.metadata.pop("jupytext", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    for number, cell in enumerate(notebook.cells):
+        if cell.id not in kept:  # the same for everybody: small differences
+            text = f"{number} {cell.source}"
+            cell["id"] = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return notebook
+
+
+def sync(source: Path, root: Path = ROOT) -> None:
+    """Stamp the setup cell, then derive the notebook from the source."""
+    stamp(source, root)
+    nbformat.write(derive(source), source.with_suffix(".ipynb"))
+
+
+def run(source: Path, root: Path = ROOT) -> float:
+    """Execute a page; return the seconds that it took.
+
+    Its notebook is written when every cell has succeeded, and not before.
+    """
+    os.environ.setdefault("SRTOOLS_SCALE", "quick")
+    stamp(source, root)
+    notebook = derive(source)
+    start = time.perf_counter()
+    nbclient.NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(source.parent)}},
+    ).execute()
+    seconds = time.perf_counter() - start
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if _is_lasting(output)]
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.metadata["superres_tomo"] = {"code_hash": code_hash(notebook)}
+    nbformat.write(notebook, source.with_suffix(".ipynb"))
+    return seconds
+
+
+def _is_lasting(output):
+    """Tell results from progress bars, logs, and widgets, which need a live kernel."""
+    is_widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return output.get("name") != "stderr" and not is_widget
+
+
+def check(source: Path, root: Path = ROOT) -> list[str]:
+    """Return what is not in order with a page, one sentence each."""
+    stored = source.with_suffix(".ipynb")
+    if not stored.exists():
+        return ["there is no notebook: run"]
+    notebook, fresh = nbformat.read(stored, as_version=4), derive(source)
+    faults = []
+    if _inputs(notebook) != _inputs(fresh):
+        faults.append("the notebook differs from its source: sync")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if not code:
+        return faults
+    if notebook.metadata.get("superres_tomo", {}).get("code_hash") != code_hash(fresh):
+        faults.append("the outputs are of other code: run")
+    if code[0].source != setup_cell(source, root):
+        faults.append(
+            "the first code cell is not the setup cell: begin it with # setup, sync"
+        )
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        faults.append("not every cell was executed, in order: run")
+    if not any("nbval-check-output" in cell.metadata.get("tags", []) for cell in code):
+        faults.append("the page claims nothing: tag a cell nbval-check-output")
+    for cell in code:
+        where = f"below {cell.source.strip().splitlines()[0]!r}"
+        for output in cell.outputs:
+            if output.output_type == "error":
+                faults.append(f"an error is stored {where}")
+            if output.get("name") == "stderr":
+                faults.append(f"standard error is stored {where}")
+            if found := LOCAL.search(_text(output)):
+                faults.append(f"{found[0]!r} is stored {where}: it differs elsewhere")
+    return faults
+
+
+def _inputs(notebook):
+    return [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
+
+
+def _text(output):
+    data = output.get("data", {})
+    shown = [str(data[kind]) for kind in data if not kind.startswith("image/")]
+    return "\n".join([output.get("text", ""), *output.get("traceback", []), *shown])
+
+
+def main() -> int:
+    """Read the command line, do what it says, return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", choices=["sync", "run", "check"])
+    parser.add_argument("page", nargs="*")
+    wish = parser.parse_args()
+    try:
+        sources = pages(wish.page)
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    failed, total = False, 0.0
+    for source in sources:
+        name = source.relative_to(ROOT)
+        if wish.task == "sync":
+            sync(source)
+        elif wish.task == "check":
+            for fault in check(source):
+                failed = True
+                print(f"{name}: {fault}")
+        else:
+            try:
+                seconds = run(source)
+            except FAILURES as error:
+                failed = True
+                print(f"{name}: failed; its notebook is as it was\n{error}")
+            else:
+                total += seconds
+                print(f"{seconds:7.1f} s  {name}", flush=True)
+    if wish.task == "run":
+        print(f"{total:7.1f} s  in all")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+import h5py
+import numpy as np
+import pytest
+import tifffile
+
+from srtools.files import (
+    build_list_images,
+    pair_by_name,
+    read_image,
+    read_reconstruct_library,
+    write_image,
+)
+
+
+def write(path, **datasets):
+    with h5py.File(path, "w") as file:
+        for name, data in datasets.items():
+            file[name] = data
+    return path
+
+
+@pytest.fixture
+def arrays():
+    rng = np.random.default_rng(0)
+    return {
+        "Images": rng.random((6, 5, 3)),
+        "Sinograms": rng.random((6, 4, 3)),
+        "NImages": np.arange(3),
+    }
+
+
+def test_a_library_in_the_layout_of_superres_tomo_is_read(tmp_path, arrays):
+    images, sinograms, n = read_reconstruct_library(write(tmp_path / "a.h5", **arrays))
+    assert images.shape == (3, 6, 5, 1) and sinograms.shape == (3, 6, 4, 1) and n == 3
+    assert images.dtype == sinograms.dtype == np.float32
+    assert np.allclose(images[1, 2, 3, 0], arrays["Images"][2, 3, 1])
+    assert np.allclose(sinograms[2, 1, 0, 0], arrays["Sinograms"][1, 0, 2])
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.h5: no such file"):
+        read_reconstruct_library(tmp_path / "none.h5")
+
+
+def test_a_missing_dataset_is_named(tmp_path, arrays):
+    del arrays["Sinograms"]
+    path = write(tmp_path / "a.h5", **arrays)
+    with pytest.raises(ValueError, match=r"a\.h5: expected .*Sinograms.*found \['Im"):
+        read_reconstruct_library(path)
+
+
+def test_unequal_numbers_are_told(tmp_path, arrays):
+    arrays["Sinograms"] = arrays["Sinograms"][..., :2]
+    path = write(tmp_path / "a.h5", **arrays)
+    with pytest.raises(ValueError, match="3 images, 2 sinograms and 3 in NImages"):
+        read_reconstruct_library(path)
+
+
+def test_another_number_of_axes_is_told(tmp_path, arrays):
+    arrays["Images"] = arrays["Images"][..., None]
+    path = write(tmp_path / "a.h5", **arrays)
+    with pytest.raises(ValueError, match=r"expected Images .* found \(6, 5, 3, 1\)"):
+        read_reconstruct_library(path)
+
+
+def test_a_truncated_library_is_refused(tmp_path, arrays):
+    path = write(tmp_path / "a.h5", **arrays)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"a\.h5: expected an HDF5 file.*truncated"):
+        read_reconstruct_library(path)
+
+
+def test_another_format_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    path.write_text("not HDF5")
+    with pytest.raises(ValueError, match=r"a\.h5: expected an HDF5 file"):
+        read_reconstruct_library(path)
+
+
+@pytest.mark.parametrize("name", ["Images", "Sinograms"])
+def test_nan_is_refused(tmp_path, arrays, name):
+    arrays[name][0, 0, 1] = np.nan
+    path = write(tmp_path / "a.h5", **arrays)
+    with pytest.raises(ValueError, match=rf"a\.h5: expected finite.* in {name}"):
+        read_reconstruct_library(path)
+
+
+def test_images_are_listed_in_order(tmp_path):
+    for name in ("b.tiff", "a.TIF", "c.png", "00010.tiff", "00009.tiff"):
+        (tmp_path / name).touch()
+    names = [f.name for f in build_list_images(tmp_path)]
+    assert names == ["00009.tiff", "00010.tiff", "a.TIF", "b.tiff"]
+    assert [f.name for f in build_list_images(tmp_path, ["png"])] == ["c.png"]
+    with pytest.raises(ValueError, match=r"of type \.jpg, found types \['\.TIF', '\.p"):
+        build_list_images(tmp_path, [".jpg"])
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
+        build_list_images(tmp_path / "nowhere")
+
+
+def test_files_are_paired_by_name(tmp_path):
+    images = [tmp_path / "x" / n for n in ("2.tif", "1.tif")]
+    labels = [tmp_path / "y" / n for n in ("1.tiff", "2.tiff")]
+    assert pair_by_name(images, labels) == [
+        (images[1], labels[0]),
+        (images[0], labels[1]),
+    ]
+    with pytest.raises(ValueError, match=r"1 have no partner: .*y.2\.tiff"):
+        pair_by_name(images[1:], labels)
+    with pytest.raises(ValueError, match="once in each list"):
+        pair_by_name([*images, tmp_path / "1.tiff"], labels)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
+def test_an_image_comes_back_as_it_was_written(tmp_path, kind):
+    image = np.arange(35).reshape(5, 7).astype(kind)
+    write_image(tmp_path / "a.tiff", image)
+    found = read_image(tmp_path / "a.tiff")
+    assert found.dtype == kind and np.array_equal(found, image)
+    assert [f.name for f in tmp_path.iterdir()] == ["a.tiff"]
+
+
+def test_bad_images_are_refused(tmp_path):
+    path = tmp_path / "a.tiff"
+    with pytest.raises(FileNotFoundError, match=r"a\.tiff: no such file"):
+        read_image(path)
+    write_image(path, np.random.default_rng(0).random((64, 64)))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ValueError, match=r"a\.tiff: expected a TIFF image"):
+        read_image(path)
+    tifffile.imwrite(path, np.zeros((8, 8, 3), "uint8"), photometric="rgb")
+    with pytest.raises(ValueError, match=r"one grey image .*found shape \(8, 8, 3\)"):
+        read_image(path)
+    write_image(path, np.full((4, 4), np.nan, "float32"))
+    with pytest.raises(ValueError, match=r"a\.tiff: expected finite"):
+        read_image(path)

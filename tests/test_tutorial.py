@@ -1,0 +1,111 @@
+import keras
+import numpy as np
+import pytest
+
+from srtools import tutorial
+from srtools.tutorial import claim, scale, trained
+
+
+def test_a_claim_that_holds_says_so_in_one_line(capsys):
+    claim("Two is more than one", 2, at_least=1)
+    claim("Two is two", 2, at_least=2, at_most=2)
+    assert capsys.readouterr().out == (
+        "holds: Two is more than one\nholds: Two is two\n"
+    )
+
+
+@pytest.mark.parametrize("value", [0.9, 3.1, np.nan, np.inf])
+def test_a_claim_that_does_not_hold_tells_the_measurement(value, capsys):
+    with pytest.raises(AssertionError, match=rf"one to three \(measured {value:.4g}, "):
+        claim("From one to three", value, at_least=1, at_most=3)
+    assert not capsys.readouterr().out
+
+
+def test_a_claim_needs_a_bound():
+    with pytest.raises(ValueError, match="at_least or at_most"):
+        claim("Anything", 1)
+
+
+def test_the_scale_is_what_the_environment_says(monkeypatch):
+    monkeypatch.delenv("SRTOOLS_SCALE", raising=False)
+    assert scale() in ("quick", "full")
+    monkeypatch.setenv("SRTOOLS_SCALE", "full")
+    assert scale() == "full"
+    monkeypatch.setenv("SRTOOLS_SCALE", "huge")
+    with pytest.raises(ValueError, match="quick or full, received 'huge'"):
+        scale()
+
+
+@pytest.fixture
+def task(tmp_path, monkeypatch):
+    """A function that trains a small network, and the calls of ``fit`` it made."""
+    monkeypatch.setenv("SRTOOLS_CACHE", str(tmp_path))
+    fits = []
+    fit = keras.Model.fit
+
+    def counted(self, *args, **kwargs):
+        fits.append(1)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", counted)
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+
+    def train(*, x=x, rate=0.01, units=4, epochs=2, patience=3):
+        inputs = keras.Input((3,), name="x")
+        outputs = keras.layers.Dense(units, name="y")(inputs)
+        model = keras.Model(inputs, outputs, name="small")
+        model.compile(keras.optimizers.Adam(rate), "mse")
+        stop = keras.callbacks.EarlyStopping("loss", patience=patience)
+        y = np.tile(x[:, :1], units)
+        return model, trained("small", model, x, y, epochs=epochs, callbacks=[stop])
+
+    return train, fits, x
+
+
+def test_a_network_is_trained_once_and_then_loaded(task):
+    train, fits, _ = task
+    first, before = train()
+    again, after = train()
+    assert len(fits) == 1
+    assert before == after and len(before.history["loss"]) == 2 and before.seconds > 0
+    for a, b in zip(first.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_whatever_changes_the_network_trains_it_again(task):
+    train, fits, x = task
+    train()
+    other = [{"x": x + 1e-6}, {"rate": 0.02}, {"units": 5}, {"epochs": 3}]
+    for change in [*other, {"patience": 4}]:
+        before = len(fits)
+        train(**change)
+        assert len(fits) == before + 1, change
+
+
+def test_a_change_of_the_code_of_a_layer_trains_again(task, monkeypatch):
+    train, fits, _ = task
+    train()
+    monkeypatch.setattr(tutorial, "_sources", lambda model: ["other code"])
+    train()
+    assert len(fits) == 2
+
+
+def test_an_interrupted_training_leaves_nothing(task, tmp_path, monkeypatch):
+    train, fits, _ = task
+
+    def broken(self, path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save_weights", broken)
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    train()
+    assert len(fits) == 2
+
+
+def test_data_that_can_not_be_told_apart_are_refused(task):
+    train, _, _ = task
+    model, _ = train()
+    with pytest.raises(TypeError, match="`fingerprint`, received"):
+        trained("small", model, object())
