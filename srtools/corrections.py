@@ -48,7 +48,7 @@ def remove_rings(sinograms, *, weight: float = 0.3, bands: int = 40) -> np.ndarr
     channels b: with the right factors :math:`w_t`, :math:`\sum_t w_t y_{tab}` does not
     depend on the angle a. The factors solve this by least squares, each band weighted
     as photon noise asks for, and are kept near 1 by a ridge penalty. Noise is a change
-    with the angle as well: below some thousand counts in the brightest channel this
+    with the angle as well: below a thousand counts in the brightest channel this
     does more harm than good.
 
     Parameters
