@@ -171,7 +171,8 @@ def _encoder(latent_dim, shape, spatial):
     for i, filters in enumerate(_FILTERS):
         x = layers.Conv2D(filters, 3, strides=2, **_CONV, name=f"halve{i}")(x)
     if spatial:
-        x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name="bottom")(x)
+        for i in range(2):
+            x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name=f"bottom{i}")(x)
         moments = [
             layers.Conv2D(latent_dim, 1, name=name)(x)
             for name in ("mean", "log_variance")
@@ -195,7 +196,9 @@ def _decoder(latent_dim, shape, spatial, likelihood):
         x = layers.Dense(size, activation="relu", name="spread")(x)
         x = layers.Reshape((*grid, _FILTERS[0]), name="grid")(x)
     for i, filters in enumerate(reversed(_FILTERS)):
-        x = layers.Conv2DTranspose(filters, 3, strides=2, **_CONV, name=f"double{i}")(x)
+        x = layers.Conv2DTranspose(
+            filters // 2, 3, strides=2, **_CONV, name=f"double{i}"
+        )(x)
     activation = "sigmoid" if likelihood == "bernoulli" else None
     image = layers.Conv2D(
         shape[-1], 3, padding="same", activation=activation, name="image"
