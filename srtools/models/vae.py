@@ -171,8 +171,7 @@ def _encoder(latent_dim, shape, spatial):
     for i, filters in enumerate(_FILTERS):
         x = layers.Conv2D(filters, 3, strides=2, **_CONV, name=f"halve{i}")(x)
     if spatial:
-        for i in range(2):
-            x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name=f"bottom{i}")(x)
+        x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name="bottom")(x)
         moments = [
             layers.Conv2D(latent_dim, 1, name=name)(x)
             for name in ("mean", "log_variance")
