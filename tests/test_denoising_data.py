@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import find_objects, label
 
 from srtools.denoising import simulate_denoising
 from srtools.files import build_autoencoder_data, build_list_images, write_image
+from srtools.template_objects import template_objects
 
 SCRIPT = Path(__file__).parents[1] / "data" / "denoising" / "generatedata.py"
 
@@ -78,3 +80,18 @@ def test_the_script_writes_the_tree(tmp_path, monkeypatch, capsys):
     runpy.run_path(str(SCRIPT), run_name="__main__")
     assert "4 pairs" in capsys.readouterr().out
     assert load(tmp_path, "test")[0].shape == (1, 48, 48, 1)
+
+
+def test_template_objects_do_not_overlap_and_have_four_kinds():
+    images = template_objects(6, 64, rng=np.random.default_rng(0))
+    assert images.shape == (6, 64, 64, 1) and images.dtype == np.float32
+    fills = []
+    for image in images[..., 0]:
+        pieces, number = label(image > 0, structure=np.ones((3, 3)))
+        assert 15 <= number <= 24  # not merged, and most found room
+        for piece, box in enumerate(find_objects(pieces), 1):
+            assert len(np.unique(image[pieces == piece])) == 1
+            fills.append((pieces[box] == piece).mean())
+    fills = np.array(fills)
+    assert (fills == 1).any()  # solid squares; then discs, and hollow ones
+    assert ((fills < 0.95) & (fills > 0.75)).any() and (fills < 0.6).any()

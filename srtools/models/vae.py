@@ -195,7 +195,9 @@ def _decoder(latent_dim, shape, spatial, likelihood):
         x = layers.Dense(size, activation="relu", name="spread")(x)
         x = layers.Reshape((*grid, _FILTERS[0]), name="grid")(x)
     for i, filters in enumerate(reversed(_FILTERS)):
-        x = layers.Conv2DTranspose(filters, 3, strides=2, **_CONV, name=f"double{i}")(x)
+        x = layers.Conv2DTranspose(
+            filters // 2, 3, strides=2, **_CONV, name=f"double{i}"
+        )(x)
     activation = "sigmoid" if likelihood == "bernoulli" else None
     image = layers.Conv2D(
         shape[-1], 3, padding="same", activation=activation, name="image"
