@@ -57,6 +57,18 @@ class Entry:
     sha256: str = ""
     stand_in: str = ""
 
+    @property
+    def memory(self) -> str:
+        """`nbytes`, for people."""
+        if not self.nbytes:
+            return "not stated"
+        unit, name = (1e9, "GB") if self.nbytes >= 1e8 else (1e6, "MB")
+        return f"{self.nbytes / unit:.2g} {name}"
+
+
+_COLUMNS = ("name", "link", "kind", "source", "experiment", "dimensions", "number")
+_COLUMNS += ("notes",)
+
 
 class Catalogue(Mapping[str, Entry]):
     """Data sets by name; a notebook shows them as a table.
@@ -65,21 +77,35 @@ class Catalogue(Mapping[str, Entry]):
     ----------
     entries : iterable of Entry
         In the order of the table.
+    columns : sequence of str
+        Attributes of `Entry` to show; by default those of superres-tomo's table.
     """
 
-    columns = (
-        "name",
-        "link",
-        "kind",
-        "source",
-        "experiment",
-        "dimensions",
-        "number",
-        "notes",
-    )
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], columns: Iterable[str] = _COLUMNS):
         self._entries = {entry.name: entry for entry in entries}
+        self.columns = tuple(columns)
+
+    def show(self, *columns: str) -> "Catalogue":
+        """Return the same data sets with other columns beside the name.
+
+        Parameters
+        ----------
+        *columns : str
+            Attributes of `Entry`.
+
+        Returns
+        -------
+        Catalogue
+
+        Raises
+        ------
+        ValueError
+            If `Entry` has no such attribute.
+        """
+        wrong = [c for c in columns if not hasattr(next(iter(self.values())), c)]
+        if wrong:
+            raise ValueError(f"expected attributes of Entry, received {wrong}")
+        return Catalogue(self.values(), ("name", *columns))
 
     def __getitem__(self, name: str) -> Entry:
         """Return an entry; an unknown name raises KeyError with the nearest one."""
@@ -118,9 +144,8 @@ class Catalogue(Mapping[str, Entry]):
 
     def __repr__(self) -> str:
         """Return the table as text, one data set a line."""
-        shown = ("name", "kind", "source", "dimensions", "number")
-        rows = [shown] + [tuple(row[c] for c in shown) for row in self.rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(shown))]
+        rows = [self.columns, *(tuple(row.values()) for row in self.rows())]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(self.columns))]
         return "\n".join(
             "  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip()
             for row in rows
@@ -135,7 +160,8 @@ def _cell(column, text):
         text = f'<a href="{text}">{short}</a>'
     if column == "name":
         text = f"<code>{text}</code>"
-    return f'<td style="text-align: left; vertical-align: top">{text}</td>'
+    width = "; min-width: 14em" if len(text) > 45 and column != "link" else ""
+    return f'<td style="text-align: left; vertical-align: top{width}">{text}</td>'
 
 
 _UNKNOWN = "not stated; ask the authors before passing it on"

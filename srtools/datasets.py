@@ -1,4 +1,4 @@
-"""Get the data sets of the catalogue: from a folder, from the cache, by download."""
+"""The data sets: what there is, where to get it, how to read or to simulate it."""
 
 import os
 import threading
@@ -10,8 +10,21 @@ import requests
 from tqdm import tqdm
 
 from srtools.catalogue import Catalogue, Entry, catalogue
+from srtools.standins import simulate, toy, verify
+from srtools.volumes import Volume, load
 
-__all__ = ["Catalogue", "Entry", "available", "catalogue", "fetch"]
+__all__ = [
+    "Catalogue",
+    "Entry",
+    "Volume",
+    "available",
+    "catalogue",
+    "fetch",
+    "load",
+    "simulate",
+    "toy",
+    "verify",
+]
 
 _ATTEMPTS = 3
 _TIMEOUT = 20  # seconds without an answer
