@@ -102,11 +102,11 @@ def main() -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["task", "seconds_one_by_one", "seconds", "ratio"])
-        table.writerows(rows)
+        columns = "task seconds_one_by_one seconds ratio hardware commit".split()
+        table.writerow(columns)
+        table.writerows((*row, hardware, commit) for row in rows)
     for row in rows:
         print(*row, sep="  ")
-    print(hardware, commit)
 
 
 if __name__ == "__main__":

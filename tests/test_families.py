@@ -1,3 +1,7 @@
+import runpy
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -110,3 +114,14 @@ def test_errors(library, tmp_path):
         file["NImages"] = np.arange(2)
     with pytest.raises(ValueError, match=r"plain.h5: expected the datasets Families"):
         read_families(tmp_path / "plain.h5")
+
+
+def test_the_script_writes_the_library(tmp_path, monkeypatch, capsys):
+    script = Path(__file__).parents[1] / "data" / "inspection" / "generatedata.py"
+    path = tmp_path / "some.h5"
+    options = {"size": 24, "angles": 8, "count": 28, "anomalies": 2, "output": path}
+    arguments = [str(a) for k, v in options.items() for a in (f"--{k}", v)]
+    monkeypatch.setattr(sys, "argv", ["generatedata.py", *arguments])
+    runpy.run_path(str(script), run_name="__main__")
+    assert "28 pairs" in capsys.readouterr().out
+    assert read_families(path)[1].shape == (28, 24, 8, 1)
