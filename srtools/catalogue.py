@@ -156,7 +156,7 @@ def _cell(column, text):
     text = html.escape(text)
     if column == "link" and text:
         short = text.split("://")[-1]
-        short = short if len(short) < 30 else short.split("/")[0]
+        short = short if len(short) < 22 else short.split("/")[0]
         text = f'<a href="{text}">{short}</a>'
     if column == "name":
         text = f"<code>{text}</code>"
@@ -165,8 +165,12 @@ def _cell(column, text):
 
 # A table on a desk; on a phone, where eight columns do not fit, a list of cards.
 _STYLE = """<style>
-table.srtools-catalogue td { text-align: left; vertical-align: top; }
+table.srtools-catalogue { font-size: 0.8em; }
+table.srtools-catalogue :is(td, th) {
+  text-align: left; vertical-align: top; padding: 0.3em 0.6em 0.3em 0;
+}
 @media (max-width: 640px) {
+  table.srtools-catalogue { font-size: 1em; }
   table.srtools-catalogue thead { display: none; }
   table.srtools-catalogue tr { display: block; padding: 0.6em 0; }
   table.srtools-catalogue td { display: block; padding: 0; white-space: normal; }
