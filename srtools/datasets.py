@@ -199,8 +199,8 @@ def _append(url, partial):
         free = shutil.disk_usage(partial.parent).free
         if size - start > free:
             raise OSError(
-                f"{partial.parent}: expected {(size - start) / 1e9:.3g} GB of free disk "
-                f"space, found {free / 1e9:.3g} GB"
+                f"{partial.parent}: expected {(size - start) / 1e9:.3g} GB of free "
+                f"disk space, found {free / 1e9:.3g} GB"
             )
         name = partial.name.removesuffix(".partial")
         with (
