@@ -204,13 +204,15 @@ def shifted_axis(sinograms, *, rng: np.random.Generator) -> np.ndarray:
     Returns
     -------
     float32 array
-        Of the same shape; moved by an eighth of the detector. What leaves on one side
-        comes back on the other: it is air.
+        Of the same shape; moved by an eighth of the detector. On one side the object
+        may be cut off, on the other the outermost pixel is repeated.
     """
     sinograms = np.asarray(sinograms, dtype=np.float32)
-    shift = max(1, sinograms.shape[1] // 8)
+    width = sinograms.shape[1]
+    shift = max(1, width // 8)
+    padded = np.pad(sinograms, ((0, 0), (shift, shift), (0, 0), (0, 0)), mode="edge")
     left = rng.random(len(sinograms)) < 0.5
-    sides = np.roll(sinograms, -shift, axis=1), np.roll(sinograms, shift, axis=1)
+    sides = padded[:, 2 * shift :], padded[:, :width]
     return np.where(left[:, None, None, None], *sides)
 
 

@@ -95,6 +95,16 @@ def test_catalogue_displays_every_entry_as_html_and_as_text():
     assert '<a href="http://tiny.cc/58zdsz">' in table._repr_html_()
 
 
+def test_catalogue_shows_other_columns_and_knows_the_memory():
+    table = datasets.catalogue().show("memory", "cite")
+    assert table["microct_369"].memory == "0.54 GB"
+    assert "doi:10.1107" in table._repr_html_() and "notes" not in repr(table)
+    assert table["sample_images"].memory == "not stated"
+    assert table.rows()[0].keys() == {"name", "memory", "cite"}
+    with pytest.raises(ValueError, match=r"attributes of Entry, received \['colour'\]"):
+        table.show("colour")
+
+
 def test_catalogue_suggests_the_nearest_name():
     with pytest.raises(KeyError, match="did you mean 'xrdct_75'"):
         datasets.fetch("xrdct75")
