@@ -100,7 +100,7 @@ def test_sparsity_makes_features_small(pairs):
         keras.utils.set_random_seed(0)
         model = automap(20, 6, size=16, filters=4, sparsity=sparsity)
         model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
-        model.fit(*pairs, batch_size=10, epochs=15, verbose=0)
+        model.fit(*pairs, batch_size=10, epochs=8, verbose=0)
         features = keras.Model(model.input, model.get_layer("conv2").output)
         found.append(np.abs(features.predict(pairs[0], verbose=0)).mean())
     assert found[1] < found[0] / 2

@@ -28,7 +28,9 @@ GEOMETRY = {
 }
 BEAM = ParallelBeam(**GEOMETRY)
 NETWORKS = {
-    "fbp_unet": lambda beam: fbp_unet(beam, filters=(4, 6)),
+    "fbp_unet": lambda beam: fbp_unet(
+        beam, filters=(4, 6), filter="cosine", cutoff=0.8
+    ),
     "learned_primal_dual": lambda beam: learned_primal_dual(
         beam, iterations=2, filters=4, memory=2
     ),
