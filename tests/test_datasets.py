@@ -159,6 +159,14 @@ def test_fetch_keeps_a_wrong_download_aside(server, tmp_path):
     assert files(tmp_path) == ["tooth.h5.mismatch"]
 
 
+def test_fetch_checks_the_disk_before_it_writes(server, tmp_path, monkeypatch):
+    usage = datasets.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(datasets.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match=r"expected 0\.0002 GB of free disk space"):
+        datasets.fetch("tooth")
+    assert files(tmp_path) == []
+
+
 def test_fetch_replaces_a_damaged_file_in_the_cache(server, tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "tooth.h5").write_bytes(b"damaged")

@@ -7,6 +7,8 @@ from keras import layers, ops
 _REDUCTION = 4  # image pixels along one pixel of the smallest feature map
 _FILTERS = (32, 64)
 _CONV = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+# Nearly certain at the start: a decoder learns to ignore latent values that only vary.
+_CERTAIN = {"bias_initializer": keras.initializers.Constant(-4)}
 
 
 @keras.saving.register_keras_serializable(package="srtools")
@@ -172,16 +174,13 @@ def _encoder(latent_dim, shape, spatial):
         x = layers.Conv2D(filters, 3, strides=2, **_CONV, name=f"halve{i}")(x)
     if spatial:
         x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name="bottom")(x)
-        moments = [
-            layers.Conv2D(latent_dim, 1, name=name)(x)
-            for name in ("mean", "log_variance")
-        ]
+        mean = layers.Conv2D(latent_dim, 1, name="mean")(x)
+        log_variance = layers.Conv2D(latent_dim, 1, **_CERTAIN, name="log_variance")(x)
     else:
         x = layers.Flatten(name="flat")(x)
-        moments = [
-            layers.Dense(latent_dim, name=name)(x) for name in ("mean", "log_variance")
-        ]
-    return keras.Model(image, moments, name="encoder")
+        mean = layers.Dense(latent_dim, name="mean")(x)
+        log_variance = layers.Dense(latent_dim, **_CERTAIN, name="log_variance")(x)
+    return keras.Model(image, [mean, log_variance], name="encoder")
 
 
 def _decoder(latent_dim, shape, spatial, likelihood):
