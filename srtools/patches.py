@@ -256,8 +256,8 @@ def _open_pairs(images, masks, image_shape):
             )
         if image_shape is not None and image.shape[1:] != tuple(image_shape):
             raise ValueError(
-                f"{image.path}: expected an image of {tuple(image_shape)} pixels, found "
-                f"{image.shape[1:]}"
+                f"{image.path}: expected an image of {tuple(image_shape)} pixels, "
+                f"found {image.shape[1:]}"
             )
     return pairs
 

@@ -163,7 +163,8 @@ def inference_binary_segmentation(
         found = TiledImage(file).shape[1:]
         if image_shape is not None and found != tuple(image_shape):
             raise ValueError(
-                f"{file}: expected an image of {tuple(image_shape)} pixels, found {found}"
+                f"{file}: expected an image of {tuple(image_shape)} pixels, "
+                f"found {found}"
             )
     savepath = Path(savepath)
     try:
@@ -385,7 +386,7 @@ def _picture(output):
     from matplotlib.image import imsave
 
     labels = TiledImage(output)
-    pages, height, width = labels.shape
+    _, height, width = labels.shape
     step = -(-max(height, width) // _PICTURE)
     rows = [
         labels.read(0, slice(y, y + 1), slice(0, width))[:, ::step]

@@ -140,8 +140,8 @@ class TiledImage:
             return np.load(self.path, mmap_mode="r")
         except (ValueError, EOFError, OSError) as error:
             raise ValueError(
-                f"{self.path}: expected a .npy array, but it is truncated or of another "
-                f"format ({error})"
+                f"{self.path}: expected a .npy array, but it is truncated or of "
+                f"another format ({error})"
             ) from error
 
     def _open_hdf5(self):
@@ -154,8 +154,10 @@ class TiledImage:
 
     def _open_tiff(self):
         try:
-            tiff = tifffile.TiffFile(self.path)
-            pages = [page.aspage() for page in tiff.pages]
+            with tifffile.TiffFile(self.path) as tiff:
+                pages = [page.aspage() for page in tiff.pages]
+                places = [(p.dataoffsets, p.databytecounts) for p in pages]
+                mapped = len(tiff.series) == 1 and tiff.series[0].dataoffset is not None
         except Exception as error:  # tifffile raises many kinds for a broken file
             raise self._broken(error) from error
         first = pages[0]
@@ -167,18 +169,13 @@ class TiledImage:
             )
         if any((p.shape, p.dtype) != (first.shape, first.dtype) for p in pages):
             raise ValueError(f"{self.path}: expected pages of one size and type")
+        ends = [o + n for place in places for o, n in zip(*place, strict=True)]
         size = self.path.stat().st_size
-        ends = (
-            offset + count
-            for page in pages
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-        )
         if first.dtype is None or max(ends, default=size + 1) > size:
             raise self._broken("its pixels end before the image does")
-        if len(tiff.series) == 1 and tiff.series[0].dataoffset is not None:
-            tiff.close()
+        if mapped:
             return tifffile.memmap(self.path, mode="r")
-        return _Segments(tiff, pages, self._broken)
+        return _Segments(self.path, pages, places, self._broken)
 
     def _broken(self, why) -> ValueError:
         return ValueError(
@@ -190,8 +187,9 @@ class TiledImage:
 class _Segments:
     """Pages of a TIFF whose strips or tiles are decoded when they are touched."""
 
-    def __init__(self, tiff, pages, broken: Callable[[object], ValueError]):
-        self._tiff, self._pages, self._broken = tiff, pages, broken
+    def __init__(self, path, pages, places, broken: Callable[[object], ValueError]):
+        self._path, self._pages, self._places = path, pages, places
+        self._broken = broken
         page = pages[0]
         self.dtype = page.dtype
         self.shape = (len(pages), page.imagelength, page.imagewidth)
@@ -222,11 +220,12 @@ class _Segments:
         return region
 
     def _decode(self, number, index):
-        page, handle = self._pages[number], self._tiff.filehandle
+        offsets, counts = self._places[number]
         try:
-            handle.seek(page.dataoffsets[index])
-            data = handle.read(page.databytecounts[index])
-            part, _, shape = page.decode(data, index, jpegtables=page.jpegtables)
+            with self._path.open("rb") as file:
+                file.seek(offsets[index])
+                data = file.read(counts[index])
+            part, _, shape = self._pages[number].decode(data, index)
         except Exception as error:  # each codec raises its own kind
             raise self._broken(error) from error
         if part is None:  # TIFF leaves out segments that are all zero

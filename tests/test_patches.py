@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -115,7 +117,7 @@ def write_strips(path, stack):
     ],
 )
 def test_a_region_is_read_from_every_kind_of_file(tmp_path, write, ending, dtype):
-    stack = RNG.integers(0, 255, (3, *SHAPE)).astype(dtype)
+    stack = RNG.integers(0, 255, (5, *SHAPE)).astype(dtype)
     for data in (stack, stack[0]):
         path = tmp_path / f"{data.ndim}.{ending}"
         write(path, data)
@@ -434,18 +436,20 @@ def test_constant_image_and_nan(folder):
             folder / "noisy" / "1.tiff",
             folder / "out.tif",
             patch_shape=(16, 16),
+            overlap=4,
         )
     assert not list(folder.glob("out*"))  # nothing half-written
 
 
 def test_output_that_exists_or_cannot_be_written(folder):
     source = folder / "noisy" / "0.tiff"
+    how = {"patch_shape": (16, 16), "overlap": 4}
     (folder / "out.tif").write_text("precious")
     with pytest.raises(FileExistsError, match=r"out\.tif: exists, and is never"):
-        predict_image(pixelwise(), source, folder / "out.tif", patch_shape=(16, 16))
+        predict_image(pixelwise(), source, folder / "out.tif", **how)
     assert (folder / "out.tif").read_text() == "precious"
     with pytest.raises(OSError, match="expected a place that can be written to"):
-        predict_image(pixelwise(), source, folder / "no/out.tif", patch_shape=(16, 16))
+        predict_image(pixelwise(), source, folder / "no/out.tif", **how)
     with pytest.raises(OSError, match="expected a place that can be written to"):
         inference_binary_segmentation(
             folder / "noisy", (16, 16), None, pixelwise(), savepath=folder / "out.tif"
@@ -460,40 +464,40 @@ def test_arguments_of_inference(folder):
     ):
         with pytest.raises(ValueError, match=match):
             predict_image(
-                pixelwise(), source, folder / "out.tif", patch_shape=(16, 16), **how
+                pixelwise(),
+                source,
+                folder / "out.tif",
+                **({"patch_shape": (16, 16), "overlap": 4} | how),
             )
 
 
-TRAINING = """
-import os, sys
-import keras
-from srtools.patches import mask_patch_from_file
+def train(folder, *, die):
+    """Train for four epochs; or be killed, as by a power cut, when the third starts."""
+    keras.utils.set_random_seed(0)
+    layers = keras.Input((16, 16, 1)), keras.layers.Conv2D(1, 3, padding="same")
+    model = keras.Sequential(layers)
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+    seen = []
 
-folder, die = sys.argv[1], sys.argv[2] == "die"
-keras.utils.set_random_seed(0)
-model = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Conv2D(1, 3, padding="same")])
-model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
-seen = []
-
-class Watch(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
+    def begin(epoch, logs):
         seen.append(epoch)
         if die and epoch == 2:
-            os.kill(os.getpid(), 9)
+            os.kill(os.getpid(), signal.SIGKILL)
 
-backup = keras.callbacks.BackupAndRestore(folder + "/backup")
-data = mask_patch_from_file(folder, "noisy", "label", (16, 16))
-model.fit(data, epochs=4, verbose=0, callbacks=[backup, Watch()])
-print(seen, int(model.optimizer.iterations) // len(data))
-"""
+    backup = keras.callbacks.BackupAndRestore(str(folder / "backup"))
+    watch = keras.callbacks.LambdaCallback(on_epoch_begin=begin)
+    data = patches(folder)
+    model.fit(data, epochs=4, verbose=0, callbacks=[backup, watch])
+    return seen, int(model.optimizer.iterations) // len(data)
 
 
 def test_training_goes_on_after_it_was_killed(folder):
-    def train(*arguments):
-        command = [sys.executable, "-c", TRAINING, str(folder), *arguments]
-        root = Path(__file__).parents[1]
-        return subprocess.run(command, cwd=root, capture_output=True, text=True)
-
-    assert train("die").returncode == -9
-    rest = train("live")
-    assert rest.stdout.strip() == "[2, 3] 4", rest.stderr
+    here = Path(__file__).parent
+    script = (
+        f"import sys; sys.path[:0] = [{str(here)!r}, {str(here.parent)!r}]\n"
+        f"from pathlib import Path; from test_patches import train\n"
+        f"train(Path({str(folder)!r}), die=True)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert train(folder, die=False) == ([2, 3], 4)
