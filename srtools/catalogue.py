@@ -57,6 +57,18 @@ class Entry:
     sha256: str = ""
     stand_in: str = ""
 
+    @property
+    def memory(self) -> str:
+        """`nbytes`, for people."""
+        if not self.nbytes:
+            return "not stated"
+        unit, name = (1e9, "GB") if self.nbytes >= 1e8 else (1e6, "MB")
+        return f"{self.nbytes / unit:.2g} {name}"
+
+
+_COLUMNS = ("name", "link", "kind", "source", "experiment", "dimensions", "number")
+_COLUMNS += ("notes",)
+
 
 class Catalogue(Mapping[str, Entry]):
     """Data sets by name; a notebook shows them as a table.
@@ -65,21 +77,35 @@ class Catalogue(Mapping[str, Entry]):
     ----------
     entries : iterable of Entry
         In the order of the table.
+    columns : sequence of str
+        Attributes of `Entry` to show; by default those of superres-tomo's table.
     """
 
-    columns = (
-        "name",
-        "link",
-        "kind",
-        "source",
-        "experiment",
-        "dimensions",
-        "number",
-        "notes",
-    )
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], columns: Iterable[str] = _COLUMNS):
         self._entries = {entry.name: entry for entry in entries}
+        self.columns = tuple(columns)
+
+    def show(self, *columns: str) -> "Catalogue":
+        """Return the same data sets with other columns beside the name.
+
+        Parameters
+        ----------
+        *columns : str
+            Attributes of `Entry`.
+
+        Returns
+        -------
+        Catalogue
+
+        Raises
+        ------
+        ValueError
+            If `Entry` has no such attribute.
+        """
+        wrong = [c for c in columns if not hasattr(next(iter(self.values())), c)]
+        if wrong:
+            raise ValueError(f"expected attributes of Entry, received {wrong}")
+        return Catalogue(self.values(), ("name", *columns))
 
     def __getitem__(self, name: str) -> Entry:
         """Return an entry; an unknown name raises KeyError with the nearest one."""
@@ -112,15 +138,14 @@ class Catalogue(Mapping[str, Entry]):
             for row in self.rows()
         )
         return (
-            '<div style="overflow-x: auto"><table>'
+            f'{_STYLE}<div style="overflow-x: auto"><table class="srtools-catalogue">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
     def __repr__(self) -> str:
         """Return the table as text, one data set a line."""
-        shown = ("name", "kind", "source", "dimensions", "number")
-        rows = [shown] + [tuple(row[c] for c in shown) for row in self.rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(shown))]
+        rows = [self.columns, *(tuple(row.values()) for row in self.rows())]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(self.columns))]
         return "\n".join(
             "  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip()
             for row in rows
@@ -131,12 +156,30 @@ def _cell(column, text):
     text = html.escape(text)
     if column == "link" and text:
         short = text.split("://")[-1]
-        short = short if len(short) < 30 else short.split("/")[0]
+        short = short if len(short) < 22 else short.split("/")[0]
         text = f'<a href="{text}">{short}</a>'
     if column == "name":
         text = f"<code>{text}</code>"
-    return f'<td style="text-align: left; vertical-align: top">{text}</td>'
+    return f'<td data-column="{column}">{text}</td>'
 
+
+# A table on a desk; on a phone, where eight columns do not fit, a list of cards.
+_STYLE = """<style>
+table.srtools-catalogue { font-size: 0.8em; }
+table.srtools-catalogue :is(td, th) {
+  text-align: left; vertical-align: top; padding: 0.3em 0.6em 0.3em 0;
+}
+@media (max-width: 640px) {
+  table.srtools-catalogue { font-size: 1em; }
+  table.srtools-catalogue thead { display: none; }
+  table.srtools-catalogue tr { display: block; padding: 0.6em 0; }
+  table.srtools-catalogue td { display: block; padding: 0; white-space: normal; }
+  table.srtools-catalogue td:empty { display: none; }
+  table.srtools-catalogue td:not(:first-child)::before {
+    content: attr(data-column) ": "; opacity: 0.6;
+  }
+}
+</style>"""
 
 _UNKNOWN = "not stated; ask the authors before passing it on"
 _BED = "Vamvakeros et al., Nat. Commun. 9 (2018) 4751, doi:10.1038/s41467-018-07046-8"

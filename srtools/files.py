@@ -273,3 +273,44 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     partial = path.with_name(path.name + ".partial")
     tifffile.imwrite(partial, image)
     partial.replace(path)
+
+
+def build_autoencoder_data(
+    Xfiles: Sequence[Path], yfiles: Sequence[Path], input_data: tuple[int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read pairs of images that differ in their noise, for training an autoencoder.
+
+    Parameters
+    ----------
+    Xfiles, yfiles : sequence of Path
+        Noisy and noiseless images, for example from `build_list_images`; they are
+        paired by name, whatever their order.
+    input_data : tuple of int
+        (height, width, 1) that every image must have.
+
+    Returns
+    -------
+    noisy, noiseless : float32 array, shape (n, height, width, 1)
+        Values as stored, in the order of the names.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `pair_by_name` and `read_image`, or if an image has another size.
+    """
+    if len(input_data) != 3 or input_data[-1] != 1:
+        raise ValueError(
+            f"expected input_data (height, width, 1), received {input_data}"
+        )
+    pairs = pair_by_name(Xfiles, yfiles)
+    both = np.empty((2, len(pairs), *input_data), np.float32)
+    for i, pair in enumerate(pairs):
+        for side, path in zip(both, pair, strict=True):
+            image = read_image(path)
+            if image.shape != tuple(input_data[:2]):
+                raise ValueError(
+                    f"{path}: expected an image of {input_data[0]} x {input_data[1]} "
+                    f"pixels, found {image.shape[0]} x {image.shape[1]}"
+                )
+            side[i, ..., 0] = image
+    return both[0], both[1]

@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from srtools.models.memory import check_fits
+
 
 def reconstruct_cnn(
     n_translations: int,
@@ -38,6 +40,8 @@ def reconstruct_cnn(
     ------
     ValueError
         If a size is not positive.
+    MemoryError
+        If the machine could not hold the network while it is trained.
 
     Notes
     -----
@@ -50,12 +54,11 @@ def reconstruct_cnn(
        Appleton Laboratory and Finden Ltd, 2020.
     """
     size = n_translations if size is None else size
-    if min(n_translations, n_angles, size, channels) < 1:
-        raise ValueError(
-            "expected positive sizes, received "
-            f"{n_translations=}, {n_angles=}, {size=}, {channels=}"
-        )
     before, after = filters
+    _check_sizes(n_translations, n_angles, size, channels, before, after)
+    rays = n_translations * n_angles
+    check_fits("reconstruct_cnn", channels * rays * size**2)
+
     x = sinogram = keras.Input((n_translations, n_angles, 1), name="sinogram")
     x = layers.Rescaling(4 / n_translations, name="to_unit_range")(x)
     for i in (1, 2):
@@ -68,6 +71,139 @@ def reconstruct_cnn(
         x = _conv(x, after, 5, f"polish{i}")
     image = layers.Conv2D(1, 5, padding="same", name="image")(x)
     return keras.Model(sinogram, image, name="reconstruct_cnn")
+
+
+def dense_reconstruct(
+    n_translations: int,
+    n_angles: int,
+    *,
+    size: int | None = None,
+    units: int | None = None,
+    filters: int = 32,
+) -> keras.Model:
+    """Build a network that begins with dense layers and ends with convolutions.
+
+    Parameters
+    ----------
+    n_translations, n_angles : int
+        Shape of a sinogram.
+    size : int, optional
+        Side of the image [pixels]; by default `n_translations`.
+    units : int, optional
+        Width of the hidden dense layer; by default ``size**2``.
+    filters : int
+        Filters of each of the two convolutions at the end.
+
+    Returns
+    -------
+    keras.Model
+        Sinograms (n, n_translations, n_angles, 1), line integrals in pixel units, to
+        images (n, size, size, 1); uncompiled.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive.
+    MemoryError
+        If the machine could not hold the network while it is trained.
+
+    References
+    ----------
+    .. [1] The network of the same name in superres-tomo, SciML group of the Rutherford
+       Appleton Laboratory and Finden Ltd, 2020.
+    """
+    size = n_translations if size is None else size
+    units = size**2 if units is None else units
+    _check_sizes(n_translations, n_angles, size, units)
+    rays = n_translations * n_angles
+    check_fits("dense_reconstruct", rays * units + units * size**2)
+
+    x = sinogram = keras.Input((n_translations, n_angles, 1), name="sinogram")
+    x = layers.Rescaling(4 / n_translations, name="to_unit_range")(x)
+    x = layers.Flatten(name="rays")(x)
+    x = layers.Dense(units, activation="relu", name="hidden")(x)
+    x = layers.Dense(size**2, name="pixels")(x)
+    x = layers.Reshape((size, size, 1), name="draft")(x)
+    for i in (1, 2):
+        x = _conv(x, filters, 5, f"polish{i}")
+    image = layers.Conv2D(1, 5, padding="same", name="image")(x)
+    return keras.Model(sinogram, image, name="dense_reconstruct")
+
+
+def automap(
+    n_translations: int,
+    n_angles: int,
+    *,
+    size: int | None = None,
+    units: int | None = None,
+    filters: int = 64,
+    sparsity: float = 1e-4,
+) -> keras.Model:
+    """Build AUTOMAP: two dense layers, two convolutions, a transposed convolution.
+
+    Parameters
+    ----------
+    n_translations, n_angles : int
+        Shape of a sinogram.
+    size : int, optional
+        Side of the image [pixels]; by default `n_translations`.
+    units : int, optional
+        Width of the first dense layer; by default ``size**2``, as published. The second
+        one has ``size**2`` units always.
+    filters : int
+        Filters of the convolutions; 64 as published.
+    sparsity : float
+        Weight of the L1 norm of the features of the second convolution, per pixel, as
+        the mean squared error is per pixel.
+
+    Returns
+    -------
+    keras.Model
+        Sinograms (n, n_translations, n_angles, 1), line integrals in pixel units, to
+        images (n, size, size, 1); uncompiled.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or the sparsity is negative.
+    MemoryError
+        If the machine could not hold the network while it is trained.
+
+    References
+    ----------
+    .. [1] Zhu, Liu, Cauley, Rosen, Rosen, "Image reconstruction by domain-transform
+       manifold learning", Nature 555 (2018) 487, doi:10.1038/nature25988.
+    """
+    size = n_translations if size is None else size
+    units = size**2 if units is None else units
+    _check_sizes(n_translations, n_angles, size, units, filters)
+    if not sparsity >= 0:
+        raise ValueError(f"expected a sparsity of 0 or more, received {sparsity}")
+    rays = n_translations * n_angles
+    check_fits("automap", rays * units + units * size**2)
+
+    x = sinogram = keras.Input((n_translations, n_angles, 1), name="sinogram")
+    x = layers.Rescaling(4 / n_translations, name="to_unit_range")(x)
+    x = layers.Flatten(name="rays")(x)
+    x = layers.Dense(units, activation="tanh", name="dense1")(x)
+    x = layers.Dense(size**2, activation="tanh", name="dense2")(x)
+    x = layers.Reshape((size, size, 1), name="draft")(x)
+    x = _conv(x, filters, 5, "conv1")
+    x = layers.Conv2D(
+        filters,
+        5,
+        padding="same",
+        activation="relu",
+        activity_regularizer=keras.regularizers.L1(sparsity / (filters * size**2)),
+        name="conv2",
+    )(x)
+    image = layers.Conv2DTranspose(1, 7, padding="same", name="image")(x)
+    return keras.Model(sinogram, image, name="automap")
+
+
+def _check_sizes(*sizes):
+    if min(sizes) < 1:
+        raise ValueError(f"expected positive sizes, received {sizes}")
 
 
 def _conv(x, filters, width, name):

@@ -1,0 +1,73 @@
+"""Train on one kind of object, test on every kind: how much of it is bias?
+
+    python benchmarks/training_bias.py
+
+Writes results/training_bias.csv: mean PSNR of FBP, of the CNN and of FBP + U-Net, tuned
+or trained on random shapes, ellipses or packed particles, and tested on each of them.
+Geometry and noise are those of the quick scale, the same for all.
+"""
+
+import csv
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from srtools.baselines import tune_fbp
+from srtools.families import packed_particles
+from srtools.metrics import psnr
+from srtools.phantoms import ellipses, random_shapes
+from srtools.recipes import RECIPES, Task, train
+from srtools.tomography import ParallelBeam, gaussian_noise
+
+N, N_CHECK, N_TEST = 4_000, 300, 300
+
+
+def main() -> None:
+    """Train, test and write the table."""
+    beam = ParallelBeam(32, np.linspace(0, 180, 16, endpoint=False))
+    kinds = {
+        "shapes": random_shapes,
+        "ellipses": ellipses,
+        "particles": packed_particles,
+    }
+    parts = slice(0, N), slice(N, N + N_CHECK), slice(N + N_CHECK, None)
+    tasks, largest = {}, None
+    for number, (kind, draw) in enumerate(kinds.items()):
+        rng = np.random.default_rng((1, number))
+        images = draw(N + N_CHECK + N_TEST, beam.size, rng=rng)
+        images *= beam.field_of_view[:, :, None]
+        clean = beam.project(images)
+        largest = largest or float(
+            clean.max()
+        )  # the same noise for all: that of shapes
+        noisy = gaussian_noise(clean, 5, rng=rng, largest=largest)
+        tasks[kind] = Task(beam, images, noisy, *parts)
+
+    rows = []
+    for learnt, task in tasks.items():
+        check = task.sinograms[task.check], task.images[task.check]
+        best = tune_fbp(beam, *check)
+        methods = {"FBP": lambda y, best=best: beam.fbp(y, **best)}
+        for label, name in {"CNN": "cnn", "FBP + U-Net": "fbp_unet"}.items():
+            keras.utils.set_random_seed(1)
+            model, _ = train(name, task)
+            methods[label] = lambda y, model=model: model.predict(y, verbose=0)
+        for tested, other in tasks.items():
+            truth, measured = other.images[other.test], other.sinograms[other.test]
+            for label, method in methods.items():
+                score = psnr(truth, method(measured)).mean()
+                rows.append((label, learnt, tested, f"{score:.2f}", N))
+                print(*rows[-1], flush=True)
+
+    path = Path(__file__).parent / "results" / "training_bias.csv"
+    with path.open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("method", "trained_on", "tested_on", "psnr", "n_train"))
+        table.writerows(rows)
+    settings = {k: RECIPES[k].epochs for k in ("cnn", "fbp_unet")}
+    print(f"{path}: epochs {settings}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""How long does the sinogram of every channel of an XRD-CT layer take?
+
+Three ways to the same sinograms, of a layer whose every particle has its own lattice
+constants and crystallite sizes, and of one in which all particles of a phase are alike:
+project all 2038 channels, or project the parts and combine their patterns. Two kinds of
+projector: the sparse matrix of `srtools.tomography`, and scikit-image's `radon`, timed
+on a few images and multiplied by their number.
+
+    python benchmarks/xrdct_projection.py
+"""
+
+import csv
+import os
+import platform
+import subprocess
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from skimage.transform import radon
+
+from srtools.bed import ParticleBed
+from srtools.diffraction import two_theta
+from srtools.layer import Layer
+from srtools.tomography import ParallelBeam
+from srtools.xrdct import measure
+
+_RADON_IMAGES = 5
+
+
+def alike(layer: Layer) -> Layer:
+    """Give all particles of a phase one lattice constant and size: a map a phase."""
+    maps = layer.phase_maps()
+    n = len(maps)
+    return Layer(maps, np.arange(n), np.ones(n), np.full(n, 12.0))
+
+
+def seconds(work) -> float:
+    """Time the better of two runs."""
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def main() -> None:
+    """Measure and write the table."""
+    angles = two_theta()
+    rows = []
+    for size, n_angles in ((75, 120), (149, 180)):
+        fine = ParticleBed(0).layer(0.0, 149)
+        layer = fine if size == 149 else fine.downsample()
+        beam = ParallelBeam(size, np.linspace(0, 180, n_angles, endpoint=False))
+        beam.matrix  # built once for all  # noqa: B018
+
+        def channels(layer=layer, beam=beam):
+            images = np.moveaxis(layer.images(angles), -1, 0)
+            return beam.project(np.ascontiguousarray(images)[..., None])
+
+        directly = seconds(channels)
+        one = seconds(
+            lambda layer=layer, beam=beam: [
+                radon(image, beam.angles, circle=True)
+                for image in layer.phase_maps()[:_RADON_IMAGES]
+            ]
+        )
+        for case, these in (("own patterns", layer), ("alike", alike(layer))):
+            parts = seconds(lambda these=these, beam=beam: measure(these, beam, angles))
+            rows.append(
+                {
+                    "size": size,
+                    "n_angles": n_angles,
+                    "particles": case,
+                    "n_parts": len(these.maps),
+                    "n_channels": len(angles),
+                    "channels_s": round(directly, 3),
+                    "parts_s": round(parts, 3),
+                    "speed_up": round(directly / parts, 2),
+                    "radon_channels_s": round(one / _RADON_IMAGES * len(angles), 1),
+                    "radon_parts_s": round(one / _RADON_IMAGES * len(these.maps), 1),
+                }
+            )
+            print(rows[-1])
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    ).stdout.strip()
+    hardware = f"{os.cpu_count()} cores {platform.machine()}"
+    path = Path(__file__).parent / "results" / "xrdct_projection.csv"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "hardware", "date", "commit"])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                row | {"hardware": hardware, "date": date.today(), "commit": commit}
+            )
+
+
+if __name__ == "__main__":
+    main()

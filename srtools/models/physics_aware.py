@@ -1,0 +1,276 @@
+"""Networks that are told the geometry: FBP + U-Net and learned primal-dual."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+from scipy import fft
+
+from srtools.models._sparse import sparse_product
+from srtools.models.unet import unet
+from srtools.tomography import ParallelBeam, fbp_filter
+
+_CONV = {"padding": "same", "kernel_initializer": "glorot_uniform"}
+
+
+class _Operator(keras.layers.Layer):
+    """A linear operator of a geometry, which is saved with the model."""
+
+    def __init__(self, geometry: dict, **kwargs):
+        super().__init__(**kwargs)
+        self.geometry = geometry
+        self.beam = ParallelBeam(**geometry)
+
+    def get_config(self):
+        """Return the configuration, with the geometry as plain numbers."""
+        return {**super().get_config(), "geometry": self.geometry}
+
+
+@keras.saving.register_keras_serializable("srtools")
+class Projection(_Operator):
+    """Project images as `ParallelBeam.project` does, over the norm of the matrix.
+
+    Parameters
+    ----------
+    geometry : dict
+        The arguments of `ParallelBeam`, as numbers and lists.
+
+    Notes
+    -----
+    Images (n, size, size, 1) to (n, n_translations, n_angles, 1). The division makes
+    the values of both sides alike. The gradient is the adjoint, `BackProjection`.
+    """
+
+    def build(self, input_shape):
+        """Build the matrix."""
+        self._product = sparse_product(self.beam.matrix / norm(self.beam))
+
+    def call(self, images):
+        """Project a batch."""
+        return _multiply(self._product, images, self.compute_output_shape(()))
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the sinograms."""
+        return (None, self.beam.n_translations, self.beam.n_angles, 1)
+
+
+@keras.saving.register_keras_serializable("srtools")
+class BackProjection(_Operator):
+    """Back-project sinograms over the norm of the matrix: the adjoint of `Projection`.
+
+    Parameters
+    ----------
+    geometry : dict
+        The arguments of `ParallelBeam`, as numbers and lists.
+
+    Notes
+    -----
+    Sinograms (n, n_translations, n_angles, 1) to images (n, size, size, 1).
+    """
+
+    def build(self, input_shape):
+        """Build the matrix."""
+        self._product = sparse_product(self.beam.matrix.T / norm(self.beam))
+
+    def call(self, sinograms):
+        """Back-project a batch."""
+        return _multiply(self._product, sinograms, self.compute_output_shape(()))
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the images."""
+        return (None, self.beam.size, self.beam.size, 1)
+
+
+@keras.saving.register_keras_serializable("srtools")
+class FilteredBackProjection(_Operator):
+    """Reconstruct as `ParallelBeam.fbp` does, inside a network.
+
+    Parameters
+    ----------
+    geometry : dict
+        The arguments of `ParallelBeam`, as numbers and lists.
+    filter, cutoff
+        As in `ParallelBeam.fbp`.
+
+    Notes
+    -----
+    Sinograms (n, n_translations, n_angles, 1) to images (n, size, size, 1).
+    """
+
+    def __init__(
+        self, geometry, *, filter: str = "hann", cutoff: float = 1.0, **kwargs
+    ):
+        super().__init__(geometry, **kwargs)
+        self.filter, self.cutoff = filter, cutoff
+
+    def build(self, input_shape):
+        """Build filter and matrix."""
+        n, seen = self.beam.n_translations, self.beam.field_of_view.reshape(-1, 1)
+        response = fbp_filter(n, self.filter, self.cutoff)
+        kernel = fft.irfft(response)  # symmetric: convolution is a Toeplitz matrix
+        lag = np.abs(np.arange(n)[:, None] - np.arange(n)[None, :])
+        self._filter = kernel[lag].astype(np.float32)
+        adjoint = self.beam.matrix.T.multiply(seen * np.pi / self.beam.n_angles)
+        self._product = sparse_product(adjoint)
+
+    def call(self, sinograms):
+        """Filter and back-project a batch."""
+        filtered = ops.einsum("st,btac->bsac", self._filter, sinograms)
+        return _multiply(self._product, filtered, self.compute_output_shape(()))
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the images."""
+        return (None, self.beam.size, self.beam.size, 1)
+
+    def get_config(self):
+        """Return the configuration."""
+        config = {"filter": self.filter, "cutoff": self.cutoff}
+        return {**super().get_config(), **config}
+
+
+def norm(beam: ParallelBeam, iterations: int = 20) -> float:
+    """Largest singular value of the matrix of a geometry, by the power method.
+
+    Parameters
+    ----------
+    beam : ParallelBeam
+    iterations : int
+
+    Returns
+    -------
+    float
+    """
+    x = np.ones(beam.size**2, np.float32)
+    for _ in range(iterations):
+        x = beam.matrix.T @ (beam.matrix @ (x / np.linalg.norm(x)))
+    return float(np.sqrt(np.linalg.norm(x)))
+
+
+def _multiply(product, batch, shape):
+    flat = ops.reshape(batch, (-1, int(np.prod(batch.shape[1:]))))
+    return ops.reshape(ops.transpose(product(ops.transpose(flat))), (-1, *shape[1:]))
+
+
+def _geometry(beam):
+    return {
+        "size": beam.size,
+        "angles": beam.angles.tolist(),
+        "n_translations": beam.n_translations,
+        "detector_spacing": beam.detector_spacing,
+    }
+
+
+def fbp_unet(
+    beam: ParallelBeam,
+    *,
+    filters: tuple[int, ...] = (16, 32, 64),
+    filter: str = "hann",
+    cutoff: float = 1.0,
+) -> keras.Model:
+    """Build FBP followed by a U-Net that learns what to add to it.
+
+    Parameters
+    ----------
+    beam : ParallelBeam
+        The geometry of the scan; it is part of the model, and saved with it.
+    filters : tuple of int
+        Filters of the U-Net, from the finest to the coarsest level.
+    filter, cutoff
+        As in `ParallelBeam.fbp`.
+
+    Returns
+    -------
+    keras.Model
+        Sinograms (n, n_translations, n_angles, 1), line integrals in pixel units, to
+        images (n, size, size, 1); uncompiled.
+
+    Raises
+    ------
+    ValueError
+        If the size of the image can not be halved often enough for the U-Net.
+
+    References
+    ----------
+    .. [1] Jin, McCann, Froustey, Unser, "Deep convolutional neural network for inverse
+       problems in imaging", IEEE Trans. Image Process. 26 (2017) 4509,
+       doi:10.1109/TIP.2017.2713099.
+    """
+    shape = (beam.n_translations, beam.n_angles, 1)
+    sinogram = keras.Input(shape, name="sinogram")
+    draft = FilteredBackProjection(
+        _geometry(beam), filter=filter, cutoff=cutoff, name="fbp"
+    )(sinogram)
+    correction = unet((beam.size, beam.size, 1), filters=filters)(draft)
+    image = layers.Add(name="image")([draft, correction])
+    return keras.Model(sinogram, image, name="fbp_unet")
+
+
+def learned_primal_dual(
+    beam: ParallelBeam,
+    *,
+    iterations: int = 5,
+    filters: int = 16,
+    memory: int = 4,
+) -> keras.Model:
+    """Build an iterative reconstruction whose every step is learnt.
+
+    Two sets of maps are improved in turns: the dual ones, in the space of sinograms,
+    see the measurement and the projection of the image so far; the primal ones, in the
+    space of images, see the back-projection of the dual maps.
+
+    Parameters
+    ----------
+    beam : ParallelBeam
+        The geometry of the scan; it is part of the model, and saved with it.
+    iterations : int
+        Number of turns. Each has weights of its own.
+    filters : int
+        Filters of the hidden convolutions of a turn.
+    memory : int
+        Maps that are handed from turn to turn, in each space.
+
+    Returns
+    -------
+    keras.Model
+        Sinograms (n, n_translations, n_angles, 1), line integrals in pixel units, to
+        images (n, size, size, 1); uncompiled.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive.
+
+    References
+    ----------
+    .. [1] Adler & Oktem, "Learned primal-dual reconstruction", IEEE Trans. Med.
+       Imaging 37 (2018) 1322, doi:10.1109/TMI.2018.2799231.
+    """
+    if min(iterations, filters, memory) < 1:
+        raise ValueError(
+            f"expected positive sizes, received {iterations=}, {filters=}, {memory=}"
+        )
+    geometry, scale = _geometry(beam), norm(beam)
+    shape = (beam.n_translations, beam.n_angles, 1)
+    sinogram = keras.Input(shape, name="sinogram")
+    measured = layers.Rescaling(1 / scale, name="over_norm")(sinogram)
+    project = Projection(geometry, name="project")
+    backproject = BackProjection(geometry, name="backproject")
+
+    start = FilteredBackProjection(geometry, name="fbp")(sinogram)
+    primal = layers.Concatenate(name="primal_start")([start] * memory)
+    dual = layers.Concatenate(name="dual_start")([measured] * memory)
+    for turn in range(iterations):
+        seen = project(primal[..., :1])
+        dual = _improve(dual, [seen, measured], filters, f"dual{turn}")
+        seen = backproject(dual[..., :1])
+        primal = _improve(primal, [seen], filters, f"primal{turn}")
+    return keras.Model(sinogram, primal[..., :1], name="learned_primal_dual")
+
+
+def _improve(maps, seen, filters, name):
+    """Add to maps what convolutions make of them and of what they are shown."""
+    x = layers.Concatenate(name=f"{name}_see")([maps, *seen])
+    for i in (1, 2):
+        x = layers.Conv2D(filters, 3, **_CONV, name=f"{name}_conv{i}")(x)
+        x = layers.PReLU(shared_axes=[1, 2], name=f"{name}_prelu{i}")(x)
+    x = layers.Conv2D(maps.shape[-1], 3, **_CONV, name=f"{name}_change")(x)
+    return layers.Add(name=f"{name}_add")([maps, x])

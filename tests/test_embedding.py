@@ -1,0 +1,173 @@
+from urllib.error import URLError
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from srtools.embedding import NoveltyScore, dimension_reducer, resnet50_features
+from srtools.families import dead_column, foam, grains
+from srtools.phantoms import random_shapes
+from srtools.tomography import ParallelBeam, gaussian_noise
+
+
+@pytest.fixture(scope="module")
+def two_kinds():
+    """Bright above, or bright below."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(0, 0.1, (80, 16, 12, 1)).astype("float32")
+    images[:40, :8] += 1
+    images[40:, 8:] += 1
+    return images
+
+
+def same_kind(places):
+    """Fraction of points whose nearest neighbour is of the same kind."""
+    distances = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    kind = np.arange(80) < 40
+    return (kind[distances.argmin(axis=1)] == kind).mean()
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_kinds_separate_and_the_seed_decides(two_kinds, dimensions):
+    settings = {"n_components_pca": 10, "perplexity": 10, "random_state": 1}
+    places = dimension_reducer(two_kinds, dimensions, **settings)
+    assert places.shape == (80, dimensions) and places.dtype == np.float32
+    assert same_kind(places) > 0.95
+    again = dimension_reducer(two_kinds, dimensions, **settings)
+    assert np.array_equal(places, again)
+
+
+def test_any_network_gives_features(two_kinds):
+    image = keras.Input((16, 12, 1))
+    halves = keras.layers.AveragePooling2D((8, 12))(image)
+    network = keras.Model(image, halves)
+    places = dimension_reducer(two_kinds, 2, 2, perplexity=10, features=network)
+    assert same_kind(places) > 0.95
+    with pytest.raises(
+        ValueError, match=r"at most 2 principal components .* received 3"
+    ):
+        dimension_reducer(two_kinds, 2, 3, perplexity=10, features=network)
+
+
+def test_resnet_sees_what_it_was_trained_to_see(monkeypatch, two_kinds):
+    seen = []
+
+    class Body(keras.layers.Layer):
+        def call(self, x):
+            seen.append(x.shape)
+            return keras.ops.stop_gradient(x)
+
+    monkeypatch.setattr(keras.applications, "ResNet50", lambda **_: Body())
+    network = resnet50_features((16, 12))
+    out = network.predict(100 * two_kinds[:3], verbose=0)
+    assert seen[0] == (None, 64, 64, 3)
+    # preprocessed: 0 ... 255, minus the mean blue, green and red of ImageNet
+    means = np.array([103.939, 116.779, 123.68])
+    low, high = out.min(axis=(0, 1, 2)), out.max(axis=(0, 1, 2))
+    np.testing.assert_allclose(low, -means, atol=6)
+    np.testing.assert_allclose(high, 255 - means, atol=6)
+
+
+def test_random_resnet_features_separate_kinds(monkeypatch, two_kinds):
+    original = keras.applications.ResNet50
+    keras.utils.set_random_seed(0)
+    monkeypatch.setattr(
+        keras.applications, "ResNet50", lambda **k: original(**k | {"weights": None})
+    )
+    assert resnet50_features((16, 12)).output_shape == (None, 2048)
+    places = dimension_reducer(
+        two_kinds, 2, 10, perplexity=10, features="resnet50", batch_size=40
+    )
+    assert same_kind(places) > 0.9
+
+
+def test_resnet_without_network_says_what_to_do(monkeypatch, two_kinds):
+    def offline(**_):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(keras.applications, "ResNet50", offline)
+    with pytest.raises(ConnectionError, match=r"can not be downloaded; use features="):
+        dimension_reducer(two_kinds, features="resnet50")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sinograms": np.ones((80, 16, 12, 1))}, r"80 times the same"),
+        ({"sinograms": np.ones((80, 16, 12))}, r"\(n, height, width, 1\), received"),
+        ({"sinograms": np.full((80, 4, 4, 1), np.nan)}, r"finite images"),
+        ({"perplexity": 80}, r"below the 80 images, received 80"),
+        ({"n_components_pca": 100}, r"at most 80 principal components .* received 100"),
+        ({"n_components_tsne": 4}, r"2 or 3, received 4"),
+        ({"features": "vgg"}, r"keras.Model, received 'vgg'"),
+    ],
+)
+def test_bad_input(two_kinds, change, message):
+    with pytest.raises(ValueError, match=message):
+        dimension_reducer(**{"sinograms": two_kinds, "perplexity": 10} | change)
+
+
+@pytest.fixture(scope="module")
+def scans():
+    beam = ParallelBeam(24, np.arange(12) * 15)
+    rng = np.random.default_rng(0)
+
+    def scan(draw, n):
+        clean = beam.project(draw(n, 24, rng=rng))
+        return gaussian_noise(clean, 2, rng=rng, largest=12)
+
+    return scan
+
+
+@pytest.fixture(scope="module")
+def novelty(scans):
+    score = NoveltyScore(n_components=30, false_alarm_rate=0.1)
+    return score.fit(scans(random_shapes, 1500), scans(random_shapes, 500))
+
+
+def test_the_score_knows_strangers(scans, novelty):
+    familiar = scans(random_shapes, 200)
+    strange = {
+        "grains": scans(grains, 50),
+        "foam": scans(foam, 50),
+        "dead column": dead_column(familiar, rng=np.random.default_rng(1)),
+        "empty scan": scans(lambda n, size, rng: np.zeros((n, size, size, 1)), 50),
+    }
+    base = novelty.score(familiar)
+    for name, images in strange.items():
+        truth = np.repeat([0, 1], [len(base), len(images)])
+        scores = np.append(base, novelty.score(images))
+        assert roc_auc_score(truth, scores) > 0.9, name
+
+
+def test_false_alarms_come_at_the_stated_rate(scans, novelty):
+    assert novelty.flag(scans(random_shapes, 600)).mean() == pytest.approx(
+        0.1, abs=0.05
+    )
+
+
+def test_score_of_one_image_does_not_depend_on_the_others(scans, novelty):
+    images = scans(random_shapes, 5)
+    alone = [novelty.score(image[None])[0] for image in images]
+    np.testing.assert_allclose(novelty.score(images), alone, rtol=1e-4)
+    assert novelty.statistics(images).shape == (5, len(NoveltyScore.STATISTICS))
+
+
+def test_bad_input_of_the_score(scans, novelty):
+    some = scans(random_shapes, 40)
+    with pytest.raises(ValueError, match=r"between 0 and 1, received 1"):
+        NoveltyScore(false_alarm_rate=1)
+    with pytest.raises(ValueError, match=r"call fit first"):
+        NoveltyScore().score(some)
+    with pytest.raises(ValueError, match=r"fewer than 40 principal .* received 50"):
+        NoveltyScore().fit(some, some)
+    with pytest.raises(ValueError, match=r"at least 100 calibration .* received 40"):
+        NoveltyScore(n_components=5, false_alarm_rate=0.01).fit(some, some)
+    with pytest.raises(ValueError, match=r"40 times the same"):
+        NoveltyScore(n_components=5).fit(np.ones_like(some), some)
+    with pytest.raises(ValueError, match=r"shape \(n, 24, 12, 1\), received"):
+        novelty.score(some[:, :20])
+    with pytest.raises(ValueError, match=r"finite"):
+        novelty.score(some * np.nan)
