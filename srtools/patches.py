@@ -173,9 +173,10 @@ class PatchDataset(keras.utils.PyDataset):
             for band in mask.bands():
                 self._to_classes(mask, band)
         if normalise_images is True:
-            low, high = np.percentile(np.concatenate(found), (0.5, 99.5))
+            samples, ends = zip(*found, strict=True)
+            low, high = np.percentile(np.concatenate(samples), (0.5, 99.5))
             if low == high:  # nearly everything has one grey value
-                low, high = (f(np.concatenate(found)) for f in (np.min, np.max))
+                low, high = np.min(ends), np.max(ends)
         else:
             low, high = normalise_images or (0.0, 1.0)
         self.scaling = float(low), float(high)
@@ -287,7 +288,7 @@ def _number(file, image, patch_shape, patch_range):
 
 
 def _scan(image):
-    """Check every value of an image, and return a sample of them."""
+    """Check every value of an image; return a sample of them, and the extremes."""
     low, high, sample = np.inf, -np.inf, []
     step = max(1, np.prod(image.shape) // _SAMPLE)
     for band in image.bands():
@@ -295,7 +296,7 @@ def _scan(image):
         sample.append(band.ravel()[::step].astype(np.float64))
     if low == high:
         raise ValueError(f"{image.path}: expected an image, found {low} everywhere")
-    return np.concatenate([*sample, [low, high]])
+    return np.concatenate(sample), (low, high)
 
 
 def _symmetry(number, square):
