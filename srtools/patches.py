@@ -167,7 +167,14 @@ class PatchDataset(keras.utils.PyDataset):
                 for k, (image, _) in enumerate(self._files)
             ]
         )
-        self._classes = None if classes is None else np.asarray(classes)
+        values = {0: 0, 1: 1, 255: 1}
+        if classes is not None:
+            values = {int(value): number for number, value in enumerate(classes)}
+        self._classes = values
+        self._table = np.full(256, -1, np.int16)  # of 8-bit masks, for speed
+        for value, number in values.items():
+            if 0 <= value < 256:
+                self._table[value] = number
         found = [_scan(image) for image, _ in self._files]
         for _, mask in self._files:
             for band in mask.bands():
@@ -226,17 +233,18 @@ class PatchDataset(keras.utils.PyDataset):
         return image.read(page, rows, columns), classes
 
     def _to_classes(self, file, mask):
-        values = [0, 1, 255] if self._classes is None else self._classes
-        known = np.isin(mask, values)
-        if not known.all():
-            some = np.unique(mask[~known])[:5].tolist()
+        if mask.dtype == np.uint8:
+            classes = self._table[mask]
+        else:
+            classes = np.full(mask.shape, -1, np.int16)
+            for value, number in self._classes.items():
+                classes[mask == value] = number
+        if classes.min() < 0:
+            some = np.unique(mask[classes < 0])[:5].tolist()
             raise ValueError(
-                f"{file.path}: expected labels {list(map(int, values))}, found {some}"
+                f"{file.path}: expected labels {list(self._classes)}, found {some}"
             )
-        if self._classes is None:
-            return mask != 0
-        order = np.argsort(self._classes)
-        return order[np.searchsorted(self._classes, mask, sorter=order)]
+        return classes
 
     def _favour(self, favour):
         holds = np.array([(self._read(p)[1] == favour).any() for p in self.patches])

@@ -96,7 +96,8 @@ class TiledImage:
             )
         self.shape = (1,) * (3 - len(shape)) + shape
         self.dtype = data.dtype
-        self._data = data
+        self._source, self._data, self._seen = data, data, 0
+        self._map()
 
     def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
         """Read a region of a page.
@@ -117,15 +118,26 @@ class TiledImage:
         ValueError
             If a value is not finite.
         """
-        whole = len(self._data.shape) == 2
-        region = np.asarray(
-            self._data[(rows, columns) if whole else (page, rows, columns)]
-        )
+        self._seen += (rows.stop - rows.start) * (columns.stop - columns.start)
+        if self._seen > _BAND:
+            self._map()
+        place = (rows, columns) if len(self._data.shape) == 2 else (page, rows, columns)
+        region = self._data[place]
         if region.dtype.kind == "f" and not np.isfinite(region).all():
             raise ValueError(
                 f"{self.path}: expected finite values, found NaN or infinite ones"
             )
         return region
+
+    def _map(self):
+        """Map the file anew: what was read through the last map leaves the memory."""
+        self._seen, old = 0, self._source
+        if isinstance(old, np.memmap):
+            order = "C" if old.flags.c_contiguous else "F"
+            self._source = np.memmap(
+                old.filename, old.dtype, "r", old.offset, old.shape, order
+            )
+            self._data = self._source.view(np.ndarray)  # slices faster
 
     def bands(self):
         """Go through all pages in bands of rows, each (rows, width)."""
