@@ -7,6 +7,7 @@ a page needs are all here.
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import keras
 import numpy as np
@@ -131,7 +132,8 @@ class PatchDataset(keras.utils.PyDataset):
     scaling : (float, float)
         Grey values that became 0 and 1, for the validation set and for inference.
     fingerprint : str
-        Changes with the files and the settings, for `srtools.tutorial.trained`.
+        Changes with what the files hold and with the settings, for
+        `srtools.tutorial.trained`.
     patches : int array, shape (n_patches, 4)
         File, page, row and column where each patch starts.
     """
@@ -176,9 +178,13 @@ class PatchDataset(keras.utils.PyDataset):
             if 0 <= value < 256:
                 self._table[value] = number
         found = [_scan(image) for image, _ in self._files]
-        for _, mask in self._files:
-            for band in mask.bands():
-                self._to_classes(mask, band)
+        content = 0
+        for image, mask in self._files:
+            for file in (image, mask):
+                for band in file.bands():
+                    content = crc32(np.ascontiguousarray(band), content)
+                    if file is mask:
+                        self._to_classes(mask, band)
         if normalise_images is True:
             samples, ends = zip(*found, strict=True)
             low, high = np.percentile(np.concatenate(samples), (0.5, 99.5))
@@ -188,9 +194,9 @@ class PatchDataset(keras.utils.PyDataset):
             low, high = normalise_images or (0.0, 1.0)
         self.scaling = float(low), float(high)
         self._chances = None if favour is None else self._favour(favour)
-        stats = [(f.path.name, f.path.stat()) for pair in self._files for f in pair]
-        known = [(name, s.st_size, s.st_mtime_ns) for name, s in stats]
-        known += [patch_shape, tuple(patch_range), batch_size, self.scaling, classes]
+        known = [f.path.name for pair in self._files for f in pair]
+        known += [content, patch_shape, tuple(patch_range), batch_size, self.scaling]
+        known += [values]
         known += [shuffle, seed, augment, favour]
         self.fingerprint = hashlib.sha256(repr(known).encode()).hexdigest()
         self.on_epoch_end()

@@ -165,6 +165,10 @@ def test_one_epoch_shows_every_patch_once_in_an_order_that_the_seed_sets(folder)
     assert not np.array_equal(one, epoch(first))
     assert first.fingerprint == again.fingerprint
     assert first.fingerprint != patches(folder, batch_size=5, seed=4).fingerprint
+    save(folder, "1.tiff", IMAGE, MASK)  # written anew, the same
+    assert first.fingerprint == patches(folder, batch_size=5, seed=3).fingerprint
+    save(folder, "1.tiff", IMAGE, 255 - MASK)
+    assert first.fingerprint != patches(folder, batch_size=5, seed=3).fingerprint
 
 
 def test_one_scaling_holds_for_all_files(tmp_path):
