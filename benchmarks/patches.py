@@ -22,8 +22,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import tifffile
-from srtools.models.unet import unet
 
+from srtools.models.unet import unet
 from srtools.patches import mask_patch_from_file, predict_image
 
 RESULT = Path(__file__).parent / "results" / "patches.csv"
