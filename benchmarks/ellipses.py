@@ -142,7 +142,10 @@ def report(method, n_train, truth, found, parameters, minutes, settings) -> None
     """Put the row of a run into the table."""
     scores = psnr(truth, found, data_range=None)
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
     ).stdout.strip()
     row = {
         "method": method,
@@ -163,10 +166,12 @@ def report(method, n_train, truth, found, parameters, minutes, settings) -> None
             rows = list(csv.DictReader(file))
     key = (method, str(n_train))
     rows = [r for r in rows if (r["method"], r["n_train"]) != key] + [row]
-    with RESULTS.open("w", newline="") as file:
+    partial = RESULTS.with_suffix(".partial")
+    with partial.open("w", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
+    partial.replace(RESULTS)
     print(row)
 
 
