@@ -214,7 +214,8 @@ class PatchDataset(keras.utils.PyDataset):
         for k, patch in enumerate(self.patches[order]):
             images[k, ..., 0], masks[k, ..., 0] = self._read(patch)
         low, high = self.scaling
-        images = (images - np.float32(low)) / np.float32(high - low)
+        images -= np.float32(low)
+        images /= np.float32(high - low)
         if self._augment:
             for k in range(len(images)):
                 turn = _symmetry(
