@@ -1,0 +1,245 @@
+"""Cover a length with tiles, and read tiles of images that need not fit into memory."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from srtools.files import open_hdf5
+
+_BAND = 2**22  # pixels that are read together where a whole image is gone through
+_SEGMENTS = 64  # decoded strips or TIFF tiles of a file that are kept
+
+
+def tile_starts(length: int, tile: int, step: int) -> np.ndarray:
+    """Return where tiles start so that they cover a length without going beyond it.
+
+    Parameters
+    ----------
+    length : int
+        Pixels to cover.
+    tile : int
+        Pixels of a tile.
+    step : int
+        Pixels from one tile to the next; the last tile is moved in, so that it ends
+        where the length ends.
+
+    Returns
+    -------
+    int array, shape (n_tiles,)
+        Strictly increasing from 0 to ``length - tile``.
+
+    Raises
+    ------
+    ValueError
+        If a tile is larger than the length, or a step is not between 1 and a tile.
+    """
+    if not 1 <= tile <= length:
+        raise ValueError(
+            f"expected patches no larger than the image, received patches of {tile} "
+            f"pixels for an image of {length}"
+        )
+    if not 1 <= step <= tile:
+        raise ValueError(
+            f"expected an overlap from 0 to {tile - 1} pixels, received {tile - step}"
+        )
+    starts = np.arange(0, length - tile + step, step)
+    return np.minimum(starts, length - tile)
+
+
+class TiledImage:
+    """A grey image, or a stack of them, that is read by regions.
+
+    Uncompressed TIFFs and ``.npy`` files are mapped into memory; of other TIFFs only
+    the strips or tiles that a region touches are decoded; HDF5 files give slices.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TIFF of one or more equal pages; a ``.npy`` array; or an HDF5 file
+        (``.h5``, ``.hdf5``) with one dataset. (height, width) or
+        (pages, height, width), 8 or 16 bits or float.
+
+    Attributes
+    ----------
+    path : Path
+    shape : tuple of int
+        (pages, height, width).
+    dtype : numpy.dtype
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is truncated, of another format, or not grey.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        if not self.path.exists():
+            raise FileNotFoundError(f"{path}: no such file")
+        kind = self.path.suffix.lower()
+        if kind == ".npy":
+            data = self._map_npy()
+        elif kind in (".h5", ".hdf5"):
+            data = self._open_hdf5()
+        else:
+            data = self._open_tiff()
+        shape = tuple(data.shape)
+        if len(shape) not in (2, 3) or 0 in shape or data.dtype.kind not in "buif":
+            raise ValueError(
+                f"{path}: expected grey images (height, width) or (pages, height, "
+                f"width), found shape {shape} of {data.dtype}"
+            )
+        self.shape = (1,) * (3 - len(shape)) + shape
+        self.dtype = data.dtype
+        self._source, self._data, self._seen = data, data, 0
+        self._map()
+
+    def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
+        """Read a region of a page.
+
+        Parameters
+        ----------
+        page : int
+        rows, columns : slice
+            Within the image, without a step.
+
+        Returns
+        -------
+        array, shape (height, width)
+            In the type of the file.
+
+        Raises
+        ------
+        ValueError
+            If a value is not finite.
+        """
+        self._seen += (rows.stop - rows.start) * (columns.stop - columns.start)
+        if self._seen > _BAND:
+            self._map()
+        place = (rows, columns) if len(self._data.shape) == 2 else (page, rows, columns)
+        region = self._data[place]
+        if region.dtype.kind == "f" and not np.isfinite(region).all():
+            raise ValueError(
+                f"{self.path}: expected finite values, found NaN or infinite ones"
+            )
+        return region
+
+    def _map(self):
+        """Map the file anew: what was read through the last map leaves the memory."""
+        self._seen, old = 0, self._source
+        if isinstance(old, np.memmap):
+            order = "C" if old.flags.c_contiguous else "F"
+            self._source = np.memmap(
+                old.filename, old.dtype, "r", old.offset, old.shape, order
+            )
+            self._data = self._source.view(np.ndarray)  # slices faster
+
+    def bands(self):
+        """Go through all pages in bands of rows, each (rows, width)."""
+        pages, height, width = self.shape
+        step = max(1, _BAND // width)
+        for page in range(pages):
+            for y in range(0, height, step):
+                yield self.read(page, slice(y, min(y + step, height)), slice(0, width))
+
+    def _map_npy(self):
+        try:
+            return np.load(self.path, mmap_mode="r")
+        except (ValueError, EOFError, OSError) as error:
+            raise ValueError(
+                f"{self.path}: expected a .npy array, but it is truncated or of "
+                f"another format ({error})"
+            ) from error
+
+    def _open_hdf5(self):
+        file = open_hdf5(self.path)
+        names = [name for name in file if hasattr(file[name], "dtype")]
+        if len(names) != 1:
+            file.close()
+            raise ValueError(f"{self.path}: expected one dataset, found {names}")
+        return file[names[0]]
+
+    def _open_tiff(self):
+        try:
+            with tifffile.TiffFile(self.path) as tiff:
+                pages = [page.aspage() for page in tiff.pages]
+                places = [(p.dataoffsets, p.databytecounts) for p in pages]
+                mapped = len(tiff.series) == 1 and tiff.series[0].dataoffset is not None
+        except Exception as error:  # tifffile raises many kinds for a broken file
+            raise self._broken(error) from error
+        first = pages[0]
+        colours = ("RGB", "PALETTE", "YCBCR", "CIELAB", "SEPARATED")
+        if first.samplesperpixel != 1 or first.photometric.name in colours:
+            raise ValueError(
+                f"{self.path}: expected a grey image, found {first.samplesperpixel} "
+                f"values a pixel ({first.photometric.name})"
+            )
+        if any((p.shape, p.dtype) != (first.shape, first.dtype) for p in pages):
+            raise ValueError(f"{self.path}: expected pages of one size and type")
+        ends = [o + n for place in places for o, n in zip(*place, strict=True)]
+        size = self.path.stat().st_size
+        if first.dtype is None or max(ends, default=size + 1) > size:
+            raise self._broken("its pixels end before the image does")
+        if mapped:
+            return tifffile.memmap(self.path, mode="r")
+        return _Segments(self.path, pages, places, self._broken)
+
+    def _broken(self, why) -> ValueError:
+        return ValueError(
+            f"{self.path}: expected a TIFF image, but it is truncated or of another "
+            f"format ({why})"
+        )
+
+
+class _Segments:
+    """Pages of a TIFF whose strips or tiles are decoded when they are touched."""
+
+    def __init__(self, path, pages, places, broken: Callable[[object], ValueError]):
+        self._path, self._pages, self._places = path, pages, places
+        self._broken = broken
+        page = pages[0]
+        self.dtype = page.dtype
+        self.shape = (len(pages), page.imagelength, page.imagewidth)
+        self._segment = (
+            (page.tilelength, page.tilewidth)
+            if page.is_tiled
+            else (min(page.rowsperstrip, page.imagelength), page.imagewidth)
+        )
+        # a row of segments must stay, or each would be decoded again for every patch
+        across = -(-self.shape[2] // self._segment[1])
+        self._decode = lru_cache(max(_SEGMENTS, 2 * across))(self._decode)
+
+    def __getitem__(self, region):
+        number, rows, columns = region
+        region = np.zeros(
+            (rows.stop - rows.start, columns.stop - columns.start), self.dtype
+        )
+        high, wide = self._segment
+        across = -(-self.shape[2] // wide)
+        for i in range(rows.start // high, -(-rows.stop // high)):
+            for j in range(columns.start // wide, -(-columns.stop // wide)):
+                part = self._decode(number, i * across + j)
+                y, x = i * high - rows.start, j * wide - columns.start
+                top, left = max(-y, 0), max(-x, 0)
+                part = part[top : region.shape[0] - y, left : region.shape[1] - x]
+                y, x = max(y, 0), max(x, 0)
+                region[y : y + part.shape[0], x : x + part.shape[1]] = part
+        return region
+
+    def _decode(self, number, index):
+        offsets, counts = self._places[number]
+        try:
+            with self._path.open("rb") as file:
+                file.seek(offsets[index])
+                data = file.read(counts[index])
+            part, _, shape = self._pages[number].decode(data, index)
+        except Exception as error:  # each codec raises its own kind
+            raise self._broken(error) from error
+        if part is None:  # TIFF leaves out segments that are all zero
+            return np.zeros(self._segment, self.dtype)
+        return part.reshape(part.shape[1:3])[: shape[1], : shape[2]]
