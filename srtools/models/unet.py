@@ -63,3 +63,13 @@ def unet(
 
     logits = layers.Conv2D(n_classes, 1, name="logits")(x)
     return keras.Model(image, logits, name="unet")
+
+
+def unet_3layer(input_shape: tuple, n_classes: int = 1) -> keras.Model:
+    """Build a U-Net of three levels: `unet` with filters (16, 32, 64)."""
+    return unet(input_shape, n_classes, filters=(16, 32, 64))
+
+
+def unet_4layer(input_shape: tuple, n_classes: int = 1) -> keras.Model:
+    """Build a U-Net of four levels: `unet` with filters (16, 32, 64, 128)."""
+    return unet(input_shape, n_classes, filters=(16, 32, 64, 128))

@@ -1,0 +1,116 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from srtools.losses import balanced_cross_entropy, dice_loss, weighted_cross_entropy
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((6, 5, 6, 1)) < 0.3).astype("float32")  # as many as columns
+    return labels, rng.normal(size=labels.shape).astype("float32")
+
+
+def by_hand(labels, logits, positive, negative):
+    p, found = labels[..., 0], 1 / (1 + np.exp(-logits[..., 0].astype("float64")))
+    return -(positive * p * np.log(found) + negative * (1 - p) * np.log(1 - found))
+
+
+def test_cross_entropies_follow_their_formulas_pixel_by_pixel(pair):
+    weighted = ops.convert_to_numpy(weighted_cross_entropy(3).call(*pair))
+    assert weighted.shape == (6, 5, 6)
+    assert np.allclose(weighted, by_hand(*pair, 3, 1), atol=1e-5)
+    balanced = ops.convert_to_numpy(balanced_cross_entropy(0.8).call(*pair))
+    assert np.allclose(balanced, by_hand(*pair, 0.8, 0.2), atol=1e-5)
+
+
+def test_beta_one_is_the_plain_cross_entropy(pair):
+    plain = keras.losses.BinaryCrossentropy(from_logits=True)(*pair)
+    assert float(weighted_cross_entropy(1)(*pair)) == pytest.approx(float(plain))
+    assert float(balanced_cross_entropy(0.5)(*pair)) == pytest.approx(float(plain) / 2)
+
+
+def test_dice_follows_its_formula_for_each_sample(pair):
+    labels, logits = pair
+    found = 1 / (1 + np.exp(-logits))
+    both, each = (labels * found).sum((1, 2, 3)), (labels + found).sum((1, 2, 3))
+    expected = 1 - (2 * both + 1) / (each + 1)
+    assert np.allclose(ops.convert_to_numpy(dice_loss(*pair)), expected, atol=1e-6)
+    right = ops.convert_to_numpy(dice_loss(labels, 40 * labels - 20))
+    wrong = ops.convert_to_numpy(dice_loss(labels, 20 - 40 * labels))
+    assert np.allclose(right, 0, atol=1e-5) and (wrong > 0.9).all()
+
+
+@pytest.mark.parametrize("build", [weighted_cross_entropy, balanced_cross_entropy])
+def test_weights_act_on_pixels_and_on_samples(pair, build):
+    loss = build(0.7)
+    values = ops.convert_to_numpy(loss.call(*pair))
+    weights = np.random.default_rng(1).random((6, 5, 6)).astype("float32")
+    expected = (values * weights).mean()
+    assert float(loss(*pair, sample_weight=weights)) == pytest.approx(expected)
+    each = weights[:, 0, 0]  # one a sample; the batch is as large as an image is wide
+    expected = (values * each[:, None, None]).mean()
+    assert float(loss(*pair, sample_weight=each)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "loss", [weighted_cross_entropy(2), balanced_cross_entropy(0.9), dice_loss]
+)
+@pytest.mark.parametrize("logit", [-1e4, 0.0, 1e4])
+def test_losses_and_gradients_are_finite_at_the_extremes(loss, logit):
+    dense = keras.layers.Conv2D(
+        1, 1, kernel_initializer="ones", bias_initializer="zeros"
+    )
+    image = keras.Input((2, 2, 1))
+    model = keras.Model(image, dense(image))
+    model.compile(keras.optimizers.SGD(1e-9), loss)
+    labels = np.array([0, 1, 0, 1], "float32").reshape(1, 2, 2, 1)
+    images = np.full((1, 2, 2, 1), logit, "float32")
+    found = model.fit(images, labels, verbose=0).history["loss"][0]
+    assert np.isfinite(found)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+@pytest.mark.parametrize(
+    "loss", [weighted_cross_entropy(2), balanced_cross_entropy(0.9), dice_loss]
+)
+def test_a_saved_model_loads_with_its_loss(tmp_path, pair, loss):
+    labels, images = pair
+    image = keras.Input((5, 6, 1))
+    model = keras.Model(image, keras.layers.Conv2D(1, 1)(image))
+    model.compile("sgd", loss)
+    expected = model.evaluate(images, labels, verbose=0)
+    model.save(tmp_path / "a.keras")
+    loaded = keras.saving.load_model(tmp_path / "a.keras")
+    assert loaded.evaluate(images, labels, verbose=0) == pytest.approx(expected)
+
+
+def test_bad_input_is_refused(pair):
+    labels, logits = pair
+    with pytest.raises(ValueError, match="beta above 0, received 0"):
+        weighted_cross_entropy(0)
+    for beta in (0, 1, 2):
+        with pytest.raises(ValueError, match=f"between 0 and 1, received {beta}"):
+            balanced_cross_entropy(beta)
+    for loss in (weighted_cross_entropy(2), dice_loss):
+        with pytest.raises(ValueError, match=r"of one shape.*received \(6, 5, 6\)"):
+            getattr(loss, "call", loss)(labels[..., 0], logits)
+
+
+def test_beta_moves_the_decision_the_way_the_formula_says():
+    # Constant prediction on labels of which 20 % are positive.
+    labels = np.zeros((1, 10, 10, 1), "float32")
+    labels[:, :2] = 1
+
+    def best(loss):
+        logits = np.linspace(-6, 6, 481)
+        values = [float(loss(labels, np.full_like(labels, z))) for z in logits]
+        return 1 / (1 + np.exp(-logits[np.argmin(values)]))
+
+    low, plain, high = (best(weighted_cross_entropy(b)) for b in (0.25, 1, 4))
+    assert low < plain < high  # fewer false positives; fewer false negatives
+    assert plain == pytest.approx(0.2, abs=0.01)
+    assert high == pytest.approx(0.5, abs=0.01)  # 4 * 0.2 against 0.8
+    assert best(balanced_cross_entropy(0.8)) == pytest.approx(0.5, abs=0.01)

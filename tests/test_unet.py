@@ -1,0 +1,51 @@
+import keras
+import numpy as np
+import pytest
+
+from srtools.losses import weighted_cross_entropy
+from srtools.models.unet import unet, unet_3layer, unet_4layer
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Noisy images, 16 x 24 on purpose, and masks of what is bright in them."""
+    rng = np.random.default_rng(0)
+    masks = np.zeros((8, 16, 24, 1), "float32")
+    for mask, (row, column) in zip(masks, rng.integers(0, 12, (8, 2)), strict=True):
+        mask[row : row + 5, column : column + 8] = 1
+    return masks + 0.3 * rng.normal(size=masks.shape).astype("float32"), masks
+
+
+@pytest.mark.parametrize("loss", ["binary_crossentropy", weighted_cross_entropy(2)])
+def test_training_moves_every_weight_and_lowers_the_loss(batch, loss):
+    keras.utils.set_random_seed(0)
+    model = unet((16, 24, 1), filters=(8, 16))
+    if isinstance(loss, str):
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(3e-3), loss)
+    before = model.get_weights()
+    history = model.fit(*batch, epochs=60, verbose=0).history["loss"]
+    pairs = zip(model.weights, before, model.get_weights(), strict=True)
+    assert not [w.path for w, old, new in pairs if np.array_equal(old, new)]
+    assert history[-1] < history[0] / 2
+
+
+def test_several_classes_give_several_logits(batch):
+    assert unet((16, 24, 1), 4).predict(batch[0], verbose=0).shape == (8, 16, 24, 4)
+
+
+def test_levels_are_as_named():
+    assert unet_3layer((32, 32, 1)).count_params() == unet((32, 32, 1)).count_params()
+    deep = unet((32, 32, 1), filters=(16, 32, 64, 128))
+    assert unet_4layer((32, 32, 1)).count_params() == deep.count_params()
+
+
+def test_a_side_that_may_vary_takes_any_multiple(batch):
+    model = unet((None, None, 1), filters=(4, 8))
+    for shape in ((1, 16, 24, 1), (1, 32, 8, 1)):
+        assert model(np.zeros(shape)).shape == shape
+
+
+def test_a_side_that_can_not_be_halved_is_refused():
+    with pytest.raises(ValueError, match=r"multiples of 4, got \(30, 32\)"):
+        unet((30, 32, 1))
