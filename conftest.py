@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent
 REAL = {
     "book/real/alloy.ipynb": ["ni_superalloy", "ni_superalloy_truth"],
     "book/real/tooth.ipynb": ["tooth"],
+    "book/real/tooth_denoise.ipynb": ["tooth"],
 }
 
 os.environ.setdefault("SRTOOLS_SCALE", "quick")  # the scale of the stored outputs

@@ -138,7 +138,7 @@ class Catalogue(Mapping[str, Entry]):
             for row in self.rows()
         )
         return (
-            '<div style="overflow-x: auto"><table>'
+            f'{_STYLE}<div style="overflow-x: auto"><table class="srtools-catalogue">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
@@ -156,13 +156,30 @@ def _cell(column, text):
     text = html.escape(text)
     if column == "link" and text:
         short = text.split("://")[-1]
-        short = short if len(short) < 30 else short.split("/")[0]
+        short = short if len(short) < 22 else short.split("/")[0]
         text = f'<a href="{text}">{short}</a>'
     if column == "name":
         text = f"<code>{text}</code>"
-    width = "; min-width: 14em" if len(text) > 45 and column != "link" else ""
-    return f'<td style="text-align: left; vertical-align: top{width}">{text}</td>'
+    return f'<td data-column="{column}">{text}</td>'
 
+
+# A table on a desk; on a phone, where eight columns do not fit, a list of cards.
+_STYLE = """<style>
+table.srtools-catalogue { font-size: 0.8em; }
+table.srtools-catalogue :is(td, th) {
+  text-align: left; vertical-align: top; padding: 0.3em 0.6em 0.3em 0;
+}
+@media (max-width: 640px) {
+  table.srtools-catalogue { font-size: 1em; }
+  table.srtools-catalogue thead { display: none; }
+  table.srtools-catalogue tr { display: block; padding: 0.6em 0; }
+  table.srtools-catalogue td { display: block; padding: 0; white-space: normal; }
+  table.srtools-catalogue td:empty { display: none; }
+  table.srtools-catalogue td:not(:first-child)::before {
+    content: attr(data-column) ": "; opacity: 0.6;
+  }
+}
+</style>"""
 
 _UNKNOWN = "not stated; ask the authors before passing it on"
 _BED = "Vamvakeros et al., Nat. Commun. 9 (2018) 4751, doi:10.1038/s41467-018-07046-8"

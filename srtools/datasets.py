@@ -1,6 +1,7 @@
 """The data sets: what there is, where to get it, how to read or to simulate it."""
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -57,6 +58,8 @@ def fetch(name: str) -> Path:
     ConnectionError
         If nothing could be downloaded. The message tells what to do: where to put a
         copy, or which stand-in to simulate.
+    OSError
+        If the disk has not enough space for the download.
     """
     entry = catalogue()[name]
     own = _own(entry)
@@ -153,7 +156,7 @@ def _download(entry, path):
         resumed = partial.exists() and partial.stat().st_size > 0
         try:
             _append(entry.url, partial)
-        except OSError as error:  # those of requests are OSErrors
+        except requests.RequestException as error:
             reason = error
             continue
         if _is_right(partial, entry):
@@ -193,6 +196,12 @@ def _append(url, partial):
         if answer.status_code != 206:  # the server gives the whole file anew
             start = 0
         size = int(answer.headers.get("Content-Length", 0)) + start
+        free = shutil.disk_usage(partial.parent).free
+        if size - start > free:
+            raise OSError(
+                f"{partial.parent}: expected {(size - start) / 1e9:.3g} GB of free "
+                f"disk space, found {free / 1e9:.3g} GB"
+            )
         name = partial.name.removesuffix(".partial")
         with (
             partial.open("ab" if start else "wb") as file,

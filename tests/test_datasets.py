@@ -95,6 +95,16 @@ def test_catalogue_displays_every_entry_as_html_and_as_text():
     assert '<a href="http://tiny.cc/58zdsz">' in table._repr_html_()
 
 
+def test_catalogue_shows_other_columns_and_knows_the_memory():
+    table = datasets.catalogue().show("memory", "cite")
+    assert table["microct_369"].memory == "0.54 GB"
+    assert "doi:10.1107" in table._repr_html_() and "notes" not in repr(table)
+    assert table["sample_images"].memory == "not stated"
+    assert table.rows()[0].keys() == {"name", "memory", "cite"}
+    with pytest.raises(ValueError, match=r"attributes of Entry, received \['colour'\]"):
+        table.show("colour")
+
+
 def test_catalogue_suggests_the_nearest_name():
     with pytest.raises(KeyError, match="did you mean 'xrdct_75'"):
         datasets.fetch("xrdct75")
@@ -147,6 +157,14 @@ def test_fetch_keeps_a_wrong_download_aside(server, tmp_path):
     with pytest.raises(ValueError, match=r"expected SHA-256 .*mismatch and not used"):
         datasets.fetch("tooth")
     assert files(tmp_path) == ["tooth.h5.mismatch"]
+
+
+def test_fetch_checks_the_disk_before_it_writes(server, tmp_path, monkeypatch):
+    usage = datasets.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(datasets.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match=r"expected 0\.0002 GB of free disk space"):
+        datasets.fetch("tooth")
+    assert files(tmp_path) == []
 
 
 def test_fetch_replaces_a_damaged_file_in_the_cache(server, tmp_path):

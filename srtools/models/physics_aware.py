@@ -16,7 +16,7 @@ class _Operator(keras.layers.Layer):
     """A linear operator of a geometry, which is saved with the model."""
 
     def __init__(self, geometry: dict, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**kwargs)
         self.geometry = geometry
         self.beam = ParallelBeam(**geometry)
 

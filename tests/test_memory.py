@@ -1,0 +1,75 @@
+import os
+
+import keras
+import pytest
+
+from srtools.models import memory
+from srtools.models.memory import check_fits, needs
+from srtools.models.physics_aware import fbp_unet, learned_primal_dual
+from srtools.models.reconstruction import automap, dense_reconstruct, reconstruct_cnn
+from srtools.models.unet import unet
+from srtools.tomography import ParallelBeam
+
+BEAM = ParallelBeam(16, [0, 45, 90], 18)
+BUILDERS = {
+    "reconstruct_cnn": (reconstruct_cnn, (18, 3), {"size": 16}),
+    "dense_reconstruct": (dense_reconstruct, (18, 3), {"size": 16}),
+    "automap": (automap, (18, 3), {"size": 16, "filters": 4}),
+    "unet": (unet, ((16, 24, 1),), {"filters": (2, 3)}),
+    "fbp_unet": (fbp_unet, (BEAM,), {"filters": (2, 3)}),
+    "learned_primal_dual": (learned_primal_dual, (BEAM,), {"iterations": 2}),
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_the_count_is_that_of_the_built_network(name):
+    build, args, kwargs = BUILDERS[name]
+    expected = build(*args, **kwargs).count_params()
+    assert needs(build, *args, **kwargs).parameters == expected
+
+
+def test_the_memory_of_a_small_network_by_hand():
+    def build(units):
+        x = keras.Input((3,))
+        return keras.Model(x, keras.layers.Dense(units)(x))
+
+    # 3 x 5 weights and 5 biases, each with gradient and two moments; for each of 7
+    # samples 3 values in and 5 out, with their gradients. Four bytes a number.
+    found = needs(build, 5, batch_size=7)
+    assert found.parameters == 20
+    assert found.training_bytes == 4 * (4 * 20 + 2 * 7 * (3 + 5))
+
+
+def test_a_network_that_no_machine_could_hold_is_counted_at_once():
+    side = 1024  # the two dense layers alone would take 8 terabytes
+    found = needs(automap, side, side)
+    assert found.parameters > 2 * side**4
+    assert found.training_bytes > 16 * found.parameters
+
+
+def test_more_samples_a_step_need_more_memory_and_no_more_parameters():
+    few, many = (needs(automap, 32, 16, batch_size=n) for n in (1, 100))
+    assert few.parameters == many.parameters
+    assert few.training_bytes < many.training_bytes
+
+
+def test_a_network_that_does_not_fit_is_refused(monkeypatch):
+    sizes = {"SC_PHYS_PAGES": 1_000_000, "SC_PAGE_SIZE": 4_000}  # 4 GB
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+    check_fits("small", 200_000_000)
+    with pytest.raises(MemoryError) as error:
+        check_fits("large", 500_000_000)
+    assert str(error.value) == (
+        "large of this size has 500 million weights and needs 8 GB to train; this "
+        "machine has 4 GB. Make the image smaller, or use "
+        "srtools.models.physics_aware.fbp_unet, whose size does not grow with that of "
+        "the image"
+    )
+
+
+def test_counting_leaves_the_check_on_also_after_an_error():
+    with pytest.raises(ValueError, match="positive sizes"):
+        needs(automap, 0, 3)
+    assert not memory._planning
+    with pytest.raises(MemoryError):
+        automap(1024, 1024)
