@@ -172,8 +172,8 @@ def _encoder(latent_dim, shape, spatial):
     x = image = keras.Input(shape, name="image")
     for i, filters in enumerate(_FILTERS):
         x = layers.Conv2D(filters, 3, strides=2, **_CONV, name=f"halve{i}")(x)
+    x = _look_around(x)
     if spatial:
-        x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name="bottom")(x)
         mean = layers.Conv2D(latent_dim, 1, name="mean")(x)
         log_variance = layers.Conv2D(latent_dim, 1, **_CERTAIN, name="log_variance")(x)
     else:
@@ -187,21 +187,26 @@ def _decoder(latent_dim, shape, spatial, likelihood):
     grid = (shape[0] // _REDUCTION, shape[1] // _REDUCTION)
     if spatial:
         x = latent = keras.Input((*grid, latent_dim), name="latent")
-        x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name="spread")(x)
     else:
         x = latent = keras.Input((latent_dim,), name="latent")
         size = grid[0] * grid[1] * _FILTERS[0]
         x = layers.Dense(size, activation="relu", name="spread")(x)
         x = layers.Reshape((*grid, _FILTERS[0]), name="grid")(x)
+    x = _look_around(x)
     for i, filters in enumerate(reversed(_FILTERS)):
-        x = layers.Conv2DTranspose(
-            filters // 2, 3, strides=2, **_CONV, name=f"double{i}"
-        )(x)
+        x = layers.Conv2DTranspose(filters, 3, strides=2, **_CONV, name=f"double{i}")(x)
     activation = "sigmoid" if likelihood == "bernoulli" else None
     image = layers.Conv2D(
         shape[-1], 3, padding="same", activation=activation, name="image"
     )(x)
     return keras.Model(latent, image, name="decoder")
+
+
+def _look_around(x):
+    """Apply two convolutions on the coarsest grid, where they cost least."""
+    for i in range(2):
+        x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name=f"bottom{i}")(x)
+    return x
 
 
 def vae_train(
@@ -213,7 +218,7 @@ def vae_train(
     epochs: int,
     optimizer="adam",
     *,
-    batch_size: int = 32,
+    batch_size: int = 8,
     **fit,
 ) -> keras.callbacks.History:
     """Compile an autoencoder and train it on pairs of images.
