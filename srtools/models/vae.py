@@ -172,27 +172,27 @@ def _encoder(latent_dim, shape, spatial):
     x = image = keras.Input(shape, name="image")
     for i, filters in enumerate(_FILTERS):
         x = layers.Conv2D(filters, 3, strides=2, **_CONV, name=f"halve{i}")(x)
-    x = _look_around(x)
     if spatial:
+        x = _look_around(x)
         mean = layers.Conv2D(latent_dim, 1, name="mean")(x)
         log_variance = layers.Conv2D(latent_dim, 1, **_CERTAIN, name="log_variance")(x)
     else:
         x = layers.Flatten(name="flat")(x)
         mean = layers.Dense(latent_dim, name="mean")(x)
-        log_variance = layers.Dense(latent_dim, **_CERTAIN, name="log_variance")(x)
+        log_variance = layers.Dense(latent_dim, name="log_variance")(x)
     return keras.Model(image, [mean, log_variance], name="encoder")
 
 
 def _decoder(latent_dim, shape, spatial, likelihood):
     grid = (shape[0] // _REDUCTION, shape[1] // _REDUCTION)
     if spatial:
-        x = latent = keras.Input((*grid, latent_dim), name="latent")
+        latent = keras.Input((*grid, latent_dim), name="latent")
+        x = _look_around(latent)
     else:
         x = latent = keras.Input((latent_dim,), name="latent")
         size = grid[0] * grid[1] * _FILTERS[0]
         x = layers.Dense(size, activation="relu", name="spread")(x)
         x = layers.Reshape((*grid, _FILTERS[0]), name="grid")(x)
-    x = _look_around(x)
     for i, filters in enumerate(reversed(_FILTERS)):
         x = layers.Conv2DTranspose(filters, 3, strides=2, **_CONV, name=f"double{i}")(x)
     activation = "sigmoid" if likelihood == "bernoulli" else None
