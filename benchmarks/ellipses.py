@@ -92,7 +92,7 @@ def train(name: str, n_train: int, minutes: float):
     if name == "fbp_unet":
         model, rate, batch = fbp_unet(beam, filters=(32, 32, 64, 64)), 1e-3, 8
     else:
-        model, rate, batch = learned_primal_dual(beam, memory=5), 2e-3, 4
+        model, rate, batch = learned_primal_dual(beam, memory=5), 1e-3, 2
     model.compile(keras.optimizers.Adam(rate, clipnorm=1.0), "mean_squared_error")
 
     folder = cache_folder() / "ellipses" / f"{name}-{n_train}"
