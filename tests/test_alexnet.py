@@ -1,0 +1,61 @@
+import keras
+import numpy as np
+import pytest
+
+from srtools.models.alexnet import LocalResponseNormalization, alexnet
+
+
+def test_the_network_of_the_paper_has_its_number_of_weights():
+    assert alexnet((227, 227, 3), 1000).count_params() == 60_965_224
+
+
+def test_normalization_is_the_formula():
+    a = np.random.default_rng(0).normal(scale=100, size=(2, 3, 4, 7)).astype("float32")
+    by_hand = np.empty_like(a)
+    for i in range(7):
+        near = (a[..., max(0, i - 2) : i + 3] ** 2).sum(axis=-1)
+        by_hand[..., i] = a[..., i] / (2 + 1e-4 * near) ** 0.75
+    np.testing.assert_allclose(LocalResponseNormalization()(a), by_hand, rtol=1e-5)
+
+
+def test_it_learns_which_patches_hold_a_line_and_is_saved_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(96, 40, 33, 1)).astype("float32")
+    holds = np.arange(96) % 2
+    images[holds == 1, 20:23] += 2
+    keras.utils.set_random_seed(0)
+    model = alexnet((40, 33, 1), 1, small=True)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=[keras.metrics.BinaryAccuracy(threshold=0)])
+    before = model.get_weights()
+    model.fit(images[:64], holds[:64], epochs=15, batch_size=16, verbose=0)
+    pairs = zip(before, model.get_weights(), strict=True)
+    assert not any(np.array_equal(old, new) for old, new in pairs)
+    assert model.evaluate(images[64:], holds[64:], verbose=0)[1] >= 0.9
+    model.save(tmp_path / "alexnet.keras")
+    again = keras.saving.load_model(tmp_path / "alexnet.keras")
+    np.testing.assert_array_equal(
+        again.predict(images[:2], verbose=0), model.predict(images[:2], verbose=0)
+    )
+
+
+def test_regression_gives_the_same_values_in_training_and_in_prediction():
+    images = np.random.default_rng(0).normal(size=(3, 33, 33, 1)).astype("float32")
+    model = alexnet((33, 33, 1), 2, small=True, regression=True)
+    assert model.output_shape == (None, 2)
+    np.testing.assert_allclose(
+        model(images, training=True), model(images, training=False), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_classes", "message"),
+    [
+        ((32, 64, 1), 2, r"sides of 33 pixels or more, received \(32, 64, 1\)"),
+        ((64, 64), 2, r"expected \(height, width, channels\)"),
+        ((64, 64, 1), 0, "n_classes of 1 or more, received 0"),
+    ],
+)
+def test_errors(shape, n_classes, message):
+    with pytest.raises(ValueError, match=message):
+        alexnet(shape, n_classes, small=True)
