@@ -194,7 +194,8 @@ def with_scaling(model, scaling: tuple[float, float]):
     Returns
     -------
     keras.Model
-        Takes grey values as they are in the files.
+        Takes grey values as they are in the files. It is not compiled, so that it is
+        loaded without the loss that it was trained with.
     """
     import keras
 
@@ -203,7 +204,9 @@ def with_scaling(model, scaling: tuple[float, float]):
     scale = keras.layers.Rescaling(
         1 / (high - low), -low / (high - low), name="scaling"
     )
-    return keras.Model(image, model(scale(image)), name=model.name)
+    plain = keras.models.clone_model(model)
+    plain.set_weights(model.get_weights())
+    return keras.Model(image, plain(scale(image)), name=model.name)
 
 
 def seam_error(
@@ -334,8 +337,8 @@ def _label(rows):
 
 def _tick(rows, bar):
     for row in rows:
+        bar.update()  # before: nobody comes back after the last
         yield row
-        bar.update()
 
 
 def _retile(rows, tile, width):

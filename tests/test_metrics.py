@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from srtools.metrics import psnr, ssim
+from srtools.metrics import calibration, dice, psnr, ssim
 
 
 @pytest.fixture
@@ -28,3 +28,23 @@ def test_ssim_is_one_for_equal_images_and_falls_with_noise(truth):
 def test_shapes_must_agree(metric, truth):
     with pytest.raises(ValueError, match=r"\(3, 16, 16, 1\) and \(3, 16, 16\)"):
         metric(truth, truth[..., 0])
+
+
+def test_dice_by_hand():
+    assert dice([1, 1, 1, 0], [0, 1, 1, 1]) == pytest.approx(2 / 3)
+    assert dice([0, 0], [0, 0]) == 1
+    assert dice([1, 0], [0, 1]) == 0
+    with pytest.raises(ValueError, match=r"one shape, received \(2,\) and \(3,\)"):
+        dice([0, 1], [0, 1, 1])
+
+
+def test_calibration_of_a_fair_and_of_a_boastful_forecast():
+    rng = np.random.default_rng(0)
+    chance = rng.random(200_000)
+    happens = rng.random(200_000) < chance
+    stated, observed, error = calibration(happens, chance)
+    np.testing.assert_allclose(stated, observed, atol=0.01)
+    assert error < 0.01
+    assert calibration(happens, np.round(chance))[2] == pytest.approx(0.25, abs=0.01)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        calibration([0, 1], [0.5, 1.5])

@@ -1,0 +1,95 @@
+"""What a loss does to a rare class: cracks, found by one small U-Net per loss.
+
+    python benchmarks/losses.py
+
+Writes results/losses.csv: precision, recall and Dice at a probability of one half on
+test images; Dice at the probability that is best on validation images; the expected
+calibration error. One row a loss and seed; about half an hour on two cores. Runs that
+are in the table already are not made again.
+"""
+
+import csv
+from pathlib import Path
+
+import keras
+import numpy as np
+from sklearn.metrics import precision_score, recall_score
+
+from srtools import losses
+from srtools.files import build_list_images, read_image
+from srtools.metrics import calibration, dice
+from srtools.models.unet import unet
+from srtools.patches import mask_patch_from_file
+from srtools.scenes import simulate_segmentation
+from srtools.tutorial import cache_folder, trained
+
+EPOCHS, SEEDS = 15, 3
+CUTS = np.linspace(0.02, 0.98, 49)
+LOSSES = {
+    **{f"weighted {b:g}": losses.weighted_cross_entropy(b) for b in (0.1, 0.3, 1)},
+    **{f"weighted {b:g}": losses.weighted_cross_entropy(b) for b in (3, 10, 30, 100)},
+    **{f"balanced {b:g}": losses.balanced_cross_entropy(b) for b in (0.1, 0.5)},
+    **{f"balanced {b:g}": losses.balanced_cross_entropy(b) for b in (0.9, 0.98)},
+    "Dice": losses.dice_loss,
+}
+RESULTS = Path(__file__).parent / "results" / "losses.csv"
+COLUMNS = "loss,seed,precision,recall,dice,best_cut,dice_best_cut,calibration_error"
+
+
+def scores(folder: Path, loss, seed: int) -> list[float]:
+    """Train a network with one loss, and judge it."""
+    train = mask_patch_from_file(
+        folder / "train", "noisy", "cracks", (64, 64), augment=True, seed=seed
+    )
+    keras.utils.set_random_seed(seed)
+    model = unet((None, None, 1), filters=(8, 16, 32))
+    schedule = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * len(train))
+    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss)
+    trained(f"losses-{seed}", model, train, epochs=EPOCHS)
+
+    def judge(part):
+        low, high = train.scaling
+        files = [build_list_images(folder / part / k) for k in ("noisy", "cracks")]
+        images, truth = (np.stack([read_image(f) for f in some]) for some in files)
+        scaled = (images[..., None] - low) / (high - low)
+        logits = model.predict(scaled, batch_size=1, verbose=0)[..., 0]
+        return truth > 0, 1 / (1 + np.exp(-logits.astype("float64")))
+
+    truth, chance = judge("val")
+    cut = max(CUTS, key=lambda c: dice(truth, chance > c))
+    truth, chance = judge("test")
+    flat = truth.ravel(), chance.ravel() > 0.5
+    return [
+        precision_score(*flat, zero_division=0),
+        recall_score(*flat),
+        dice(*flat),
+        cut,
+        dice(truth, chance > cut),
+        calibration(truth, chance, n_bins=20)[2],
+    ]
+
+
+def main() -> None:
+    """Train all networks and write the table."""
+    folder = simulate_segmentation(
+        cache_folder() / "losses", (16, 4, 6), size=512, seed=5
+    )
+    rows = []
+    if RESULTS.exists():
+        with RESULTS.open() as file:
+            rows = list(csv.reader(file))[1:]
+    done = {tuple(row[:2]) for row in rows}
+    for seed in range(SEEDS):
+        for name, loss in LOSSES.items():
+            if (name, str(seed)) in done:
+                continue
+            found = [f"{score:.4f}" for score in scores(folder, loss, seed)]
+            rows.append([name, str(seed), *found])
+            print(*rows[-1], flush=True)
+            with RESULTS.open("w", newline="") as file:
+                table = csv.writer(file, lineterminator="\n")
+                table.writerows([COLUMNS.split(","), *rows])
+
+
+if __name__ == "__main__":
+    main()
