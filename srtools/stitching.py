@@ -204,7 +204,7 @@ def with_scaling(model, scaling: tuple[float, float]):
     scale = keras.layers.Rescaling(
         1 / (high - low), -low / (high - low), name="scaling"
     )
-    plain = keras.models.clone_model(model)
+    plain = type(model).from_config(model.get_config())  # uncompiled
     plain.set_weights(model.get_weights())
     return keras.Model(image, plain(scale(image)), name=model.name)
 

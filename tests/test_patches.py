@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from srtools.losses import weighted_cross_entropy
 from srtools.patches import (
     inference_binary_segmentation,
     mask_patch_from_file,
@@ -189,6 +191,14 @@ def test_one_scaling_holds_for_all_files(tmp_path):
     np.testing.assert_allclose(
         model(np.full((1, 2, 2, 1), 200.0)), 0.5 * 2 - 1, atol=1e-5
     )
+
+
+def test_a_model_with_scaling_is_loaded_without_the_loss_it_was_trained_with(tmp_path):
+    model = pixelwise()
+    model.compile("adam", weighted_cross_entropy(2))
+    with_scaling(model, (0.0, 2.0)).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as parts:
+        assert b"cross_entropy" not in parts.read("config.json")
 
 
 def test_classes_do_not_depend_on_what_a_patch_holds(tmp_path):
