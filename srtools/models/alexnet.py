@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+_RELU = {"activation": "relu", "kernel_initializer": "he_normal"}
+
 
 @keras.saving.register_keras_serializable("srtools")
 class LocalResponseNormalization(layers.Layer):
@@ -55,7 +57,8 @@ def alexnet(
     Notes
     -----
     Second, fourth and fifth convolution work on two halves of the channels, which in
-    2012 lived on two GPUs. Weights start as is usual in Keras, not from N(0, 0.01).
+    2012 lived on two GPUs. Weights start as He et al. (2015) found best for ReLU, not
+    from N(0, 0.01).
 
     References
     ----------
@@ -76,21 +79,19 @@ def alexnet(
     )
 
     x = image = keras.Input(input_shape, name="image")
-    x = layers.Conv2D(96 // part, **first, activation="relu", name="conv1")(x)
+    x = layers.Conv2D(96 // part, **first, **_RELU, name="conv1")(x)
     x = LocalResponseNormalization(name="norm1")(x)
     x = layers.MaxPooling2D(3, 2, name="pool1")(x)
     x = _conv_of_halves(x, 256 // part, 5, "conv2")
     x = LocalResponseNormalization(name="norm2")(x)
     x = layers.MaxPooling2D(3, 2, name="pool2")(x)
-    x = layers.Conv2D(384 // part, 3, padding="same", activation="relu", name="conv3")(
-        x
-    )
+    x = layers.Conv2D(384 // part, 3, padding="same", **_RELU, name="conv3")(x)
     x = _conv_of_halves(x, 384 // part, 3, "conv4")
     x = _conv_of_halves(x, 256 // part, 3, "conv5")
     x = layers.MaxPooling2D(3, 2, name="pool5")(x)
     x = layers.Flatten(name="flat")(x)
     for number in (6, 7):
-        x = layers.Dense(units, activation="relu", name=f"dense{number}")(x)
+        x = layers.Dense(units, **_RELU, name=f"dense{number}")(x)
         if not regression:
             x = layers.Dropout(0.5, name=f"dropout{number}")(x)
     name = "values" if regression else "logits"
@@ -105,7 +106,7 @@ def _conv_of_halves(x, filters, kernel_size, name):
             filters // 2,
             kernel_size,
             padding="same",
-            activation="relu",
+            **_RELU,
             name=f"{name}{side}",
         )(part)
         for side, part in (("a", x[..., :half]), ("b", x[..., half:]))
