@@ -31,10 +31,12 @@ TIMEOUT = 900  # seconds a cell may take
 # The first code cell of every page.
 SETUP = """\
 # setup: on Colab, get the repository and its package; anywhere else, nothing to do
+import logging
 import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up log of TensorFlow
+logging.getLogger("tensorflow").setLevel("ERROR")  # nor its advice on speed
 if "google.colab" in sys.modules:
     ![ -d /content/{name} ] || git clone -q --depth 1 {url} /content/{name}
     %pip install -q --no-deps /content/{name}
