@@ -36,7 +36,7 @@ import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up log of TensorFlow
-logging.getLogger("tensorflow").setLevel("ERROR")  # nor its advice on speed
+logging.getLogger("tensorflow").addFilter(lambda r: r.levelno >= 40)  # nor advice
 if "google.colab" in sys.modules:
     ![ -d /content/{name} ] || git clone -q --depth 1 {url} /content/{name}
     %pip install -q --no-deps /content/{name}
