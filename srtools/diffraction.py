@@ -204,7 +204,8 @@ def reflections(
     structured array
         Fields ``hkl`` (one of the equivalent ones), ``d`` [angstrom], ``two_theta``
         [degrees], ``intensity`` [relative], ``multiplicity``; by falling d.
-        Reflections of equal d, such as 333 and 511 of cubic crystals, are one.
+        Reflections of equal d, such as 333 and 511 of cubic crystals, are one. Read
+        only: copy it to change it.
 
     Raises
     ------
@@ -254,7 +255,9 @@ def reflections(
     plain = (hkl >= 0).all(1) & (strength > 1e-3)  # of equal d: as people write it
     order = np.lexsort((*hkl.T[::-1], plain, group))
     lines["hkl"] = hkl[order[np.cumsum(np.bincount(group)) - 1]]
-    return lines[total > 1e-3 * total.max()]
+    lines = lines[total > 1e-3 * total.max()]
+    lines.flags.writeable = False  # it is kept for the next call
+    return lines
 
 
 def patterns(

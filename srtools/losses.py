@@ -16,7 +16,8 @@ class _PixelLoss(keras.losses.Loss):
 
     def _terms(self, y_true, y_pred):
         """Cross entropy of the positive and of the negative part of each pixel."""
-        if len(y_pred.shape) != 4 or tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
+        same = tuple(y_true.shape[1:]) == tuple(y_pred.shape[1:])
+        if len(y_pred.shape) != 4 or y_pred.shape[-1] != 1 or not same:
             raise ValueError(
                 "expected labels and logits of one shape (n, height, width, 1), "
                 f"received {tuple(y_true.shape)} and {tuple(y_pred.shape)}"

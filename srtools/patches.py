@@ -19,7 +19,7 @@ from srtools.stitching import (
     seam_error,
     with_scaling,
 )
-from srtools.tiles import TiledImage, tile_starts
+from srtools.tiles import TiledImage, check_scaling, tile_starts
 
 __all__ = [
     "PatchDataset",
@@ -106,7 +106,8 @@ def mask_patch_from_file(
         If a folder holds no file of these types; an image and its mask do not pair by
         name or size; a file is truncated, not grey, constant, or holds NaN; a mask has
         a value that is no class; a patch is larger than an image; a number of
-        `patch_range` is beyond an image's patches; no patch holds `favour`.
+        `patch_range` is beyond an image's patches; no patch holds `favour`; the
+        grey values for 0 and 1 are equal or not finite.
     """
     return PatchDataset(
         build_list_images(Path(datapath) / img_dir, types),
@@ -190,9 +191,11 @@ class PatchDataset(keras.utils.PyDataset):
             low, high = np.percentile(np.concatenate(samples), (0.5, 99.5))
             if low == high:  # nearly everything has one grey value
                 low, high = np.min(ends), np.max(ends)
+        elif normalise_images is False:
+            low, high = 0, 1
         else:
-            low, high = normalise_images or (0.0, 1.0)
-        self.scaling = float(low), float(high)
+            low, high = normalise_images
+        self.scaling = check_scaling((low, high))
         self._chances = None if favour is None else self._favour(favour)
         known = [f.path.name for pair in self._files for f in pair]
         known += [content, patch_shape, tuple(patch_range), batch_size, self.scaling]

@@ -9,7 +9,7 @@ import tifffile
 from tqdm import tqdm
 
 from srtools.files import build_list_images
-from srtools.tiles import TiledImage, tile_starts
+from srtools.tiles import TiledImage, check_scaling, tile_starts
 
 _TIFF_TILE = 256  # side of the tiles of the TIFFs that are written
 _PICTURE = 2048  # largest side of a picture
@@ -70,11 +70,15 @@ def predict_image(
         If it cannot be written.
     FileNotFoundError, ValueError
         As `srtools.tiles.TiledImage` for the source; ValueError if a patch is larger
-        than the image, or an argument is out of its range.
+        than the image, an argument is out of its range, or the network's answer is
+        not finite.
     """
     output = Path(output)
     image = TiledImage(source)
     grid = _grid(image, patch_shape, overlap, blend)
+    if batch_size < 1:
+        raise ValueError(f"expected a batch size of 1 or more, received {batch_size}")
+    low, high = check_scaling(scaling)
     n_classes = model.output_shape[-1]
     if n_classes > 256 and not probabilities:
         raise ValueError(f"expected at most 256 classes, received {n_classes}")
@@ -87,7 +91,9 @@ def predict_image(
         bar = tqdm(total=pages * len(grid[0][0]), desc=output.name, unit="row")
         with bar:
             for page in range(pages):
-                rows = _rows(model, image, page, patch_shape, grid, scaling, batch_size)
+                rows = _rows(
+                    model, image, page, patch_shape, grid, (low, high), batch_size
+                )
                 if not probabilities:
                     rows = map(_label, rows)
                 elif n_classes == 1:
@@ -139,8 +145,9 @@ def inference_binary_segmentation(
     model : keras.Model
         As for `predict_image`.
     file_prefix : str
-        ``00000.tiff`` gives ``<file_prefix>_00000.tiff`` and ``.png``. The picture
-        leaves out rows and columns of images of more than 2048 pixels.
+        ``00000.tiff`` gives ``<file_prefix>_00000.tiff`` and ``.png``. The picture is
+        that of the first page, and leaves out rows and columns of images of more than
+        2048 pixels.
     savepath : str or Path
         Folder of the results; made where it is missing.
     types : sequence of str
@@ -159,6 +166,13 @@ def inference_binary_segmentation(
         As `predict_image`, for all files before the first is segmented.
     """
     files = build_list_images(datapath, types)
+    stems = [file.stem for file in files]
+    twice = [file.name for file in files if stems.count(file.stem) > 1]
+    if twice:
+        raise ValueError(
+            f"{datapath}: expected names that differ in more than the type, found "
+            f"{', '.join(sorted(twice))}"
+        )
     for file in files:
         found = TiledImage(file).shape[1:]
         if image_shape is not None and found != tuple(image_shape):
@@ -177,7 +191,7 @@ def inference_binary_segmentation(
         _refuse(output.with_suffix(".png"))
     for file, output in zip(files, outputs, strict=True):
         predict_image(model, file, output, patch_shape=patch_shape, **how)
-        _picture(output)
+        _picture(output, max(1, model.output_shape[-1] - 1))
     return outputs
 
 
@@ -199,7 +213,7 @@ def with_scaling(model, scaling: tuple[float, float]):
     """
     import keras
 
-    low, high = scaling
+    low, high = check_scaling(scaling)
     image = keras.Input(model.input_shape[1:], name="grey_values")
     scale = keras.layers.Rescaling(
         1 / (high - low), -low / (high - low), name="scaling"
@@ -310,6 +324,10 @@ def _rows(model, image, page, patch_shape, grid, scaling, batch_size):
             patches = np.stack([band[:, x : x + wide] for x in some]).astype(np.float32)
             patches = (patches[..., None] - np.float32(low)) / np.float32(span)
             outcome = _probabilities(np.asarray(model.predict_on_batch(patches)))
+            if not np.isfinite(outcome).all():
+                raise ValueError(
+                    f"{image.path}: expected finite logits, the network gave others"
+                )
             for x, tile, weights in zip(
                 some, outcome, x_weights[i : i + batch_size], strict=True
             ):
@@ -384,8 +402,8 @@ def _unwritable(output, error):
     return OSError(f"{output}: expected a place that can be written to ({error})")
 
 
-def _picture(output):
-    """Draw labels beside their TIFF, as grey levels from black to white."""
+def _picture(output, largest):
+    """Draw labels beside their TIFF, of a stack the first page: 0 black to white."""
     from matplotlib.image import imsave
 
     labels = TiledImage(output)
@@ -397,5 +415,6 @@ def _picture(output):
     ]
     picture = output.with_suffix(".png")
     partial = picture.with_name(picture.name + ".partial")
-    imsave(partial, np.concatenate(rows), cmap="gray", format="png")
+    look = {"cmap": "gray", "vmin": 0, "vmax": largest}
+    imsave(partial, np.concatenate(rows), format="png", **look)
     partial.replace(picture)

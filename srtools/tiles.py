@@ -243,3 +243,20 @@ class _Segments:
         if part is None:  # TIFF leaves out segments that are all zero
             return np.zeros(self._segment, self.dtype)
         return part.reshape(part.shape[1:3])[: shape[1], : shape[2]]
+
+
+def check_scaling(scaling: tuple[float, float]) -> tuple[float, float]:
+    """Return the grey values that become 0 and 1, if they can.
+
+    Raises
+    ------
+    ValueError
+        If they are equal or not finite.
+    """
+    low, high = (float(value) for value in scaling)
+    if not np.isfinite([low, high]).all() or low == high:
+        raise ValueError(
+            "expected two different finite grey values to become 0 and 1, received "
+            f"{low} and {high}"
+        )
+    return low, high

@@ -130,3 +130,8 @@ def test_smooth_parts_are_smooth_and_positive():
         assert (smooth > 0).all()
         assert np.abs(np.diff(smooth, 2)).max() < 1e-4
     assert mean_patterns(["NiO", "PdO"], angles).shape == (2, 2038)
+
+
+def test_reflections_are_read_only_since_they_are_kept():
+    with pytest.raises(ValueError, match="read-only"):
+        reflections(PHASES["NiO"])["intensity"] /= 2

@@ -114,3 +114,9 @@ def test_beta_moves_the_decision_the_way_the_formula_says():
     assert plain == pytest.approx(0.2, abs=0.01)
     assert high == pytest.approx(0.5, abs=0.01)  # 4 * 0.2 against 0.8
     assert best(balanced_cross_entropy(0.8)) == pytest.approx(0.5, abs=0.01)
+
+
+def test_cross_entropies_refuse_several_channels():
+    several = np.zeros((1, 4, 4, 3), "float32")
+    with pytest.raises(ValueError, match=r"shape \(n, height, width, 1\)"):
+        weighted_cross_entropy(1)(several, several)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tifffile
@@ -324,8 +325,9 @@ def test_segmenting_a_folder_writes_labels_and_pictures(folder):
         overlap=4,
     )
     assert [o.name for o in outputs] == ["binary_mask_0.tiff", "binary_mask_1.tiff"]
-    assert all(o.with_suffix(".png").exists() for o in outputs)
     np.testing.assert_array_equal(tifffile.imread(outputs[0]), IMAGE > 30000)
+    picture = plt.imread(outputs[0].with_suffix(".png"))[..., 0]
+    np.testing.assert_array_equal(picture, IMAGE > 30000)
     with pytest.raises(FileExistsError, match="never overwritten"):
         inference_binary_segmentation(
             folder / "noisy", (16, 16), None, pixelwise(), savepath=folder / "new/masks"
@@ -515,3 +517,47 @@ def test_training_goes_on_after_it_was_killed(folder):
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert train(folder, die=False) == ([2, 3], 4)
+
+
+def test_a_mask_that_is_all_foreground_is_white_in_its_picture(folder):
+    how = {"scaling": (-9e5, -8e5), "overlap": 4, "savepath": folder / "white"}
+    first, *_ = inference_binary_segmentation(
+        folder / "noisy", (16, 16), SHAPE, pixelwise(), **how
+    )
+    assert tifffile.imread(first).min() == 1
+    assert plt.imread(first.with_suffix(".png"))[..., 0].min() == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"batch_size": -1}, "batch size of 1 or more"),
+        ({"scaling": (1, 1)}, "two different finite grey values"),
+        ({"scaling": (np.nan, 1)}, "two different finite grey values"),
+    ],
+)
+def test_inference_refuses_what_would_give_an_empty_mask(folder, how, message):
+    first, output = sorted((folder / "noisy").iterdir())[0], folder / "out.tiff"
+    with pytest.raises(ValueError, match=message):
+        predict_image(
+            pixelwise(), first, output, patch_shape=(16, 16), overlap=4, **how
+        )
+    assert not output.exists()
+
+
+def test_inference_refuses_a_network_that_gives_nan(folder):
+    model = pixelwise()
+    model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    first, output = sorted((folder / "noisy").iterdir())[0], folder / "out.tiff"
+    with pytest.raises(ValueError, match="finite logits"):
+        predict_image(model, first, output, patch_shape=(16, 16), overlap=4)
+    assert not output.exists()
+
+
+def test_results_that_would_share_a_name_are_refused(folder):
+    for ending in (".tif", ".tiff"):
+        tifffile.imwrite(folder / "noisy" / f"same{ending}", IMAGE)
+    with pytest.raises(ValueError, match=r"same\.tif, same\.tiff"):
+        inference_binary_segmentation(
+            folder / "noisy", (16, 16), SHAPE, pixelwise(), savepath=folder / "twice"
+        )
