@@ -24,10 +24,9 @@ import numpy as np
 from skimage.transform import resize
 from tqdm import tqdm
 
-from srtools.baselines import tv
 from srtools.metrics import psnr, ssim
 from srtools.phantoms import ellipses
-from srtools.tomography import ParallelBeam
+from srtools.tomography import ParallelBeam, tv
 from srtools.tutorial import cache_folder
 
 SIZE, FINE, N_DETECTOR = 128, 400, 183
@@ -85,7 +84,7 @@ def train(name: str, n_train: int, minutes: float):
     """Train a network for some minutes in all, over any number of calls."""
     import keras
 
-    from srtools.models.physics_aware import fbp_unet, learned_primal_dual
+    from srtools.models import fbp_unet, learned_primal_dual
 
     beam = ParallelBeam(SIZE, ANGLES, N_DETECTOR)
     keras.utils.set_random_seed(1)

@@ -14,10 +14,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from srtools.embedding import dimension_reducer
-from srtools.families import FAMILIES
-from srtools.models.vae import CVAE
-from srtools.template_objects import template_objects
+from srtools.inspection import dimension_reducer
+from srtools.models import CVAE
+from srtools.phantoms import FAMILIES, template_objects
 from srtools.tomography import ParallelBeam, gaussian_noise
 
 N = 2_000

@@ -15,12 +15,12 @@ import keras
 import numpy as np
 from sklearn.metrics import precision_score, recall_score
 
-from srtools import losses
+from srtools import segmentation
+from srtools.datasets import simulate_segmentation
 from srtools.files import build_list_images, read_image
 from srtools.metrics import calibration, dice
-from srtools.models.unet import unet
-from srtools.patches import mask_patch_from_file
-from srtools.scenes import simulate_segmentation
+from srtools.models import unet
+from srtools.segmentation import mask_patch_from_file
 from srtools.tutorial import cache_folder, trained
 
 EPOCHS, SEEDS = 12, 2
@@ -30,19 +30,24 @@ CUTS = np.linspace(0.02, 0.98, 49)
 
 def dice_and_entropy(y_true, y_pred):
     """Return the sum of Dice loss and mean cross entropy, for each sample."""
-    entropy = losses.weighted_cross_entropy(1).call(y_true, y_pred)
-    return losses.dice_loss(y_true, y_pred) + keras.ops.mean(entropy, axis=(1, 2))
+    entropy = segmentation.weighted_cross_entropy(1).call(y_true, y_pred)
+    return segmentation.dice_loss(y_true, y_pred) + keras.ops.mean(entropy, axis=(1, 2))
 
 
 LOSSES = {
-    **{f"weighted {b:g}": losses.weighted_cross_entropy(b) for b in (0.1, 0.3, 1)},
-    **{f"weighted {b:g}": losses.weighted_cross_entropy(b) for b in (3, 10, 30, 100)},
-    **{f"balanced {b:g}": losses.balanced_cross_entropy(b) for b in (0.1, 0.5)},
-    **{f"balanced {b:g}": losses.balanced_cross_entropy(b) for b in (0.9, 0.98)},
-    "Dice": losses.dice_loss,
+    **{
+        f"weighted {b:g}": segmentation.weighted_cross_entropy(b) for b in (0.1, 0.3, 1)
+    },
+    **{
+        f"weighted {b:g}": segmentation.weighted_cross_entropy(b)
+        for b in (3, 10, 30, 100)
+    },
+    **{f"balanced {b:g}": segmentation.balanced_cross_entropy(b) for b in (0.1, 0.5)},
+    **{f"balanced {b:g}": segmentation.balanced_cross_entropy(b) for b in (0.9, 0.98)},
+    "Dice": segmentation.dice_loss,
     "Dice + entropy": dice_and_entropy,
 }
-RESULTS = Path(__file__).parent / "results" / "losses.csv"
+RESULTS = Path(__file__).parent / "results" / "segmentation.csv"
 COLUMNS = "loss,seed,precision,recall,dice,best_cut,dice_best_cut,calibration_error"
 
 

@@ -23,8 +23,8 @@ import keras
 import numpy as np
 import tifffile
 
-from srtools.models.unet import unet
-from srtools.patches import mask_patch_from_file, predict_image
+from srtools.models import unet
+from srtools.segmentation import mask_patch_from_file, predict_image
 
 RESULT = Path(__file__).parent / "results" / "patches.csv"
 SIDE, PATCH, WIDE = 1280, 64, 20_000

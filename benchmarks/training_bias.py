@@ -13,12 +13,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from srtools.baselines import tune_fbp
-from srtools.families import packed_particles
 from srtools.metrics import psnr
-from srtools.phantoms import ellipses, random_shapes
-from srtools.recipes import RECIPES, Task, train
-from srtools.tomography import ParallelBeam, gaussian_noise
+from srtools.phantoms import ellipses, packed_particles, random_shapes
+from srtools.tomography import ParallelBeam, gaussian_noise, tune_fbp
+from srtools.tutorial import RECIPES, Task, train
 
 N, N_CHECK, N_TEST = 4_000, 300, 300
 

@@ -20,11 +20,8 @@ from pathlib import Path
 import numpy as np
 from skimage.transform import radon
 
-from srtools.bed import ParticleBed
-from srtools.diffraction import two_theta
-from srtools.layer import Layer
 from srtools.tomography import ParallelBeam
-from srtools.xrdct import measure
+from srtools.xrdct import Layer, ParticleBed, measure, two_theta
 
 _RADON_IMAGES = 5
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from srtools.models.alexnet import LocalResponseNormalization, alexnet
+from srtools.models import LocalResponseNormalization, alexnet
 
 
 def test_the_network_of_the_paper_has_its_number_of_weights():

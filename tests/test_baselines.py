@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 
-from srtools.baselines import sirt, tune, tune_fbp, tune_sirt, tune_tv, tv
 from srtools.metrics import psnr
 from srtools.phantoms import random_shapes
-from srtools.tomography import ParallelBeam, gaussian_noise
+from srtools.tomography import (
+    ParallelBeam,
+    gaussian_noise,
+    sirt,
+    tune,
+    tune_fbp,
+    tune_sirt,
+    tune_tv,
+    tv,
+)
 
 
 @pytest.fixture(scope="module")

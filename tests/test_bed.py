@@ -3,9 +3,16 @@ import pickle
 import numpy as np
 import pytest
 
-from srtools.bed import SPACING, TUBE, ParticleBed
-from srtools.diffraction import PHASES, two_theta
-from srtools.layer import ATTENUATION, COMPONENTS, downsample
+from srtools.xrdct import (
+    ATTENUATION,
+    COMPONENTS,
+    PHASES,
+    SPACING,
+    TUBE,
+    ParticleBed,
+    downsample,
+    two_theta,
+)
 
 
 @pytest.fixture(scope="module")

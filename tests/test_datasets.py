@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from srtools import catalogue as catalogue_module
 from srtools import datasets
+from srtools.datasets import download
+from srtools.datasets import entries as entries_module
 
 CONTENT = b"\x89HDF\r\n\x1a\n" + np.random.default_rng(0).bytes(200_000)
 
@@ -52,8 +53,8 @@ def server(monkeypatch, tmp_path):
     serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.delenv("SRTOOLS_DATA", raising=False)
-    monkeypatch.setattr(datasets.pooch, "os_cache", lambda _: tmp_path / "cache")
-    monkeypatch.setattr(datasets.time, "sleep", lambda _: None)
+    monkeypatch.setattr(download.pooch, "os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
     use_url(
         monkeypatch,
         f"http://127.0.0.1:{serving.server_port}/tooth.h5",
@@ -68,7 +69,7 @@ def use_url(monkeypatch, url, sha256, name="tooth"):
     entries = dict(datasets.catalogue())
     entries[name] = replace(entries[name], url=url, sha256=sha256)
     changed = datasets.Catalogue(entries.values())
-    monkeypatch.setattr(catalogue_module, "_CATALOGUE", changed)
+    monkeypatch.setattr(entries_module, "_CATALOGUE", changed)
 
 
 def files(tmp_path):
@@ -160,8 +161,8 @@ def test_fetch_keeps_a_wrong_download_aside(server, tmp_path):
 
 
 def test_fetch_checks_the_disk_before_it_writes(server, tmp_path, monkeypatch):
-    usage = datasets.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(datasets.shutil, "disk_usage", lambda _: usage)
+    usage = download.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"expected 0\.0002 GB of free disk space"):
         datasets.fetch("tooth")
     assert files(tmp_path) == []
@@ -213,7 +214,7 @@ def test_a_link_that_gives_a_web_page_is_a_dead_link(server, tmp_path, monkeypat
 def test_available_does_not_wait_for_a_silent_server(server, monkeypatch):
     assert datasets.available("tooth")
     monkeypatch.setattr(server, "do_HEAD", lambda self: time.sleep(0.4))
-    monkeypatch.setattr(datasets.time, "sleep", time.sleep)
+    monkeypatch.setattr(download.time, "sleep", time.sleep)
     start = time.perf_counter()
     assert not datasets.available("tooth", timeout=0.1)
     assert time.perf_counter() - start < 0.35

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import find_objects, label
 
-from srtools.denoising import simulate_denoising
+from srtools.datasets import simulate_denoising
 from srtools.files import build_autoencoder_data, build_list_images, write_image
-from srtools.template_objects import template_objects
+from srtools.phantoms import template_objects
 
 SCRIPT = Path(__file__).parents[1] / "data" / "denoising" / "generatedata.py"
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from srtools.models.reconstruction import automap, dense_reconstruct, reconstruct_cnn
+from srtools.models import automap, dense_reconstruct, reconstruct_cnn
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from srtools.diffraction import (
+from srtools.xrdct import (
     PHASES,
     WAVELENGTH,
     air,

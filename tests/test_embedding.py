@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from srtools.embedding import NoveltyScore, dimension_reducer, resnet50_features
-from srtools.families import dead_column, foam, grains
-from srtools.phantoms import random_shapes
-from srtools.tomography import ParallelBeam, gaussian_noise
+from srtools.inspection import NoveltyScore, dimension_reducer, resnet50_features
+from srtools.phantoms import foam, grains, random_shapes
+from srtools.tomography import ParallelBeam, dead_column, gaussian_noise
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from srtools.families import (
-    ANOMALIES,
-    FAMILIES,
-    dead_column,
-    packed_particles,
-    read_families,
-    shifted_axis,
-    simulate_families,
-)
+from srtools.datasets import ANOMALIES, read_families, simulate_families
 from srtools.files import read_reconstruct_library
-from srtools.phantoms import circle
-from srtools.tomography import ParallelBeam
+from srtools.phantoms import FAMILIES, circle, packed_particles
+from srtools.tomography import ParallelBeam, dead_column, shifted_axis
 
 BEAM = ParallelBeam(32, np.arange(16) * 180 / 16)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srtools.hover import hover_map
+from srtools.inspection import hover_map
 
 
 @pytest.fixture

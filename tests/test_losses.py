@@ -3,7 +3,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from srtools.losses import balanced_cross_entropy, dice_loss, weighted_cross_entropy
+from srtools.segmentation import (
+    balanced_cross_entropy,
+    dice_loss,
+    weighted_cross_entropy,
+)
 
 
 @pytest.fixture

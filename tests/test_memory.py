@@ -3,11 +3,17 @@ import os
 import keras
 import pytest
 
-from srtools.models import memory
-from srtools.models.memory import check_fits, needs
-from srtools.models.physics_aware import fbp_unet, learned_primal_dual
-from srtools.models.reconstruction import automap, dense_reconstruct, reconstruct_cnn
-from srtools.models.unet import unet
+from srtools.models import (
+    automap,
+    check_fits,
+    dense_reconstruct,
+    fbp_unet,
+    learned_primal_dual,
+    memory,
+    needs,
+    reconstruct_cnn,
+    unet,
+)
 from srtools.tomography import ParallelBeam
 
 BEAM = ParallelBeam(16, [0, 45, 90], 18)
@@ -62,7 +68,7 @@ def test_a_network_that_does_not_fit_is_refused(monkeypatch):
     assert str(error.value) == (
         "large of this size has 500 million weights and needs 8 GB to train; this "
         "machine has 4 GB. Make the image smaller, or use "
-        "srtools.models.physics_aware.fbp_unet, whose size does not grow with that of "
+        "srtools.models.fbp_unet, whose size does not grow with that of "
         "the image"
     )
 

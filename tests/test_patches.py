@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import tifffile
 
-from srtools.losses import weighted_cross_entropy
-from srtools.patches import (
+from srtools.segmentation import (
+    TiledImage,
     inference_binary_segmentation,
     mask_patch_from_file,
     predict_image,
     seam_error,
     tile_starts,
+    weighted_cross_entropy,
     with_scaling,
 )
-from srtools.stitching import _weights
-from srtools.tiles import TiledImage
+from srtools.segmentation.inference import _weights
 
 SHAPE = (40, 56)  # neither square nor a multiple of 16
 RNG = np.random.default_rng(0)

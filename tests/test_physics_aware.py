@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from srtools.models.physics_aware import (
+from srtools.models import (
     BackProjection,
     FilteredBackProjection,
     Projection,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from srtools import tutorial
-from srtools.models.reconstruction import reconstruct_cnn
+from srtools.models import reconstruct_cnn
 from srtools.phantoms import random_shapes
-from srtools.recipes import RECIPES, Task, shapes_task, train
 from srtools.tomography import ParallelBeam
+from srtools.tutorial import RECIPES, Task, shapes_task, train
 
 BOOK = Path(__file__).parents[1] / "book"
 
@@ -90,9 +90,9 @@ def test_the_shapes_task_has_parts_that_do_not_overlap(tmp_path, monkeypatch):
 
     images = np.broadcast_to(np.float32(0), (9_400, 32, 32, 1))
     sinograms = np.broadcast_to(np.float32(0), (9_400, 32, 16, 1))
-    monkeypatch.setattr("srtools.recipes.simulate_library", small)
+    monkeypatch.setattr("srtools.tutorial.recipes.simulate_library", small)
     monkeypatch.setattr(
-        "srtools.recipes.read_reconstruct_library",
+        "srtools.tutorial.recipes.read_reconstruct_library",
         lambda path: (images, sinograms, 9_400),
     )
     task = shapes_task()

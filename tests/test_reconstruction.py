@@ -2,11 +2,10 @@ import keras
 import numpy as np
 import pytest
 
+from srtools.datasets import LibraryStream, simulate_library
 from srtools.files import read_reconstruct_library
-from srtools.models.reconstruction import reconstruct_cnn
+from srtools.models import reconstruct_cnn
 from srtools.phantoms import random_shapes
-from srtools.simulation import simulate_library
-from srtools.streaming import LibraryStream
 from srtools.tomography import ParallelBeam
 
 

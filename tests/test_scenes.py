@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt, label
 
+from srtools.datasets import simulate_segmentation
 from srtools.files import build_list_images, read_image
-from srtools.scenes import (
-    BACKGROUND,
-    CRACK,
-    HOLLOW,
-    SOLID,
-    scene,
-    simulate_segmentation,
-)
+from srtools.phantoms import BACKGROUND, CRACK, HOLLOW, SOLID, scene
 
 SCRIPT = Path(__file__).parents[1] / "data" / "segmentation" / "generatedata.py"
 

@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from srtools import simulation
+from srtools.datasets import libraries
+from srtools.datasets import simulate_library
 from srtools.files import read_reconstruct_library
 from srtools.phantoms import ellipses, random_shapes
-from srtools.simulation import simulate_library
 from srtools.tomography import ParallelBeam
 
 SCRIPT = Path(__file__).parents[1] / "data" / "reconstruction" / "generatedata.py"
@@ -22,7 +22,7 @@ def beam():
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(simulation, "_BLOCK", 8)
+    monkeypatch.setattr(libraries, "_BLOCK", 8)
 
 
 def test_the_noise_is_in_the_sinograms_and_not_in_the_truth(tmp_path, beam):

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from srtools.models.physics_aware import FilteredBackProjection
-from srtools.stability import worst_perturbation
+from srtools.inspection import worst_perturbation
+from srtools.models import FilteredBackProjection
 from srtools.tomography import ParallelBeam
 
 SHAPE = (4, 3, 1)

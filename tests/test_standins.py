@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from srtools import standins
+from srtools.datasets import benchmarks
 from srtools.datasets import load, simulate, toy, verify
 from srtools.files import read_reconstruct_library
-from srtools.layer import downsample
 from srtools.tomography import ParallelBeam
+from srtools.xrdct import downsample
 
 SMALL = dict(scale=0.25, n=3, n_jobs=1)
 BED = dict(scale=0.22, n=2, n_jobs=1)
@@ -112,7 +112,7 @@ def test_a_dask_cluster_of_two_processes_writes_the_same_bytes(tmp_path):
 def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     settings = dict(scale=0.1, n=40, n_jobs=1)
     whole = simulate("microct_185", tmp_path / "whole.h5", **settings)
-    make, calls = standins._make, []
+    make, calls = benchmarks._make, []
 
     def interrupted(settings, start, stop):
         calls.append(start)
@@ -120,7 +120,7 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return make(settings, start, stop)
 
-    monkeypatch.setattr(standins, "_make", interrupted)
+    monkeypatch.setattr(benchmarks, "_make", interrupted)
     path = tmp_path / "resumed.h5"
     with pytest.raises(KeyboardInterrupt):
         simulate("microct_185", path, **settings)
@@ -181,9 +181,9 @@ def test_bad_requests_are_refused_before_anything_is_written(tmp_path, monkeypat
         simulate("shapes", path, n=0)
     with pytest.raises(ValueError, match="16 pixels, received 3 and 6"):
         simulate("div2k", path, scale=0.1, n=3)
-    usage = standins.shutil.disk_usage(tmp_path)
+    usage = benchmarks.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
-        standins.shutil, "disk_usage", lambda _: usage._replace(free=10**9)
+        benchmarks.shutil, "disk_usage", lambda _: usage._replace(free=10**9)
     )
     with pytest.raises(OSError, match=r"expected 5\.9 GB of free .* found 1 GB"):
         simulate("div2k", path)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from srtools import tutorial
+from srtools.tutorial import training
 from srtools.tutorial import claim, scale, trained
 
 
@@ -85,7 +86,7 @@ def test_whatever_changes_the_network_trains_it_again(task):
 def test_a_change_of_the_code_of_a_layer_trains_again(task, monkeypatch):
     train, fits, _ = task
     train()
-    monkeypatch.setattr(tutorial, "_sources", lambda model: ["other code"])
+    monkeypatch.setattr(training, "_sources", lambda model: ["other code"])
     train()
     assert len(fits) == 2
 

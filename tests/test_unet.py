@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from srtools.losses import weighted_cross_entropy
-from srtools.models.unet import unet, unet_3layer, unet_4layer
+from srtools.models import unet, unet_3layer, unet_4layer
+from srtools.segmentation import weighted_cross_entropy
 
 
 @pytest.fixture(scope="module")

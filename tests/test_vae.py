@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from srtools.models.vae import CVAE, vae_inference, vae_train
+from srtools.models import CVAE, vae_inference, vae_train
 
 SHAPE = (12, 16, 1)  # not square, on purpose
 

@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
 
-from srtools import corrections
-from srtools.bed import ParticleBed
-from srtools.diffraction import air, two_theta
+from srtools import xrdct
 from srtools.tomography import ParallelBeam
-from srtools.xrdct import measure, move
+from srtools.xrdct import ParticleBed, air, measure, move, two_theta
 
 ANGLES = two_theta()[::8]  # of scattering
 
@@ -71,14 +69,14 @@ def test_the_beam_decays_and_is_topped_up(layer, beam, clean):
     assert seen.min() == pytest.approx(0.6**0.9)  # the last angle of ten
     np.testing.assert_allclose(seen[:10], seen[10:20], rtol=1e-5)
     assert (np.diff(seen) > 0.1).sum() == 4
-    assert error(corrections.scale(scan.sinograms), clean) < 1e-5
+    assert error(xrdct.scale(scan.sinograms), clean) < 1e-5
 
 
 def test_jitter_and_shift_are_found_and_undone(layer, beam, clean):
     scan = measure(layer, beam, ANGLES, jitter=0.5, shift=1.7, rng=rng())
     assert scan.offset.mean() == pytest.approx(1.7, abs=0.2)
     assert scan.offset.std() == pytest.approx(0.5, abs=0.15)
-    found = corrections.find_offset(scan.sinograms, beam.angles)
+    found = xrdct.find_offset(scan.sinograms, beam.angles)
     theta = np.deg2rad(beam.angles)
     unseen = np.stack([np.ones_like(theta), np.cos(theta), np.sin(theta)], 1)
     wrong = found - scan.offset
@@ -88,7 +86,7 @@ def test_jitter_and_shift_are_found_and_undone(layer, beam, clean):
     assert (np.abs(fit) < 3 * spread).all()
     shifted = measure(layer, beam, ANGLES, shift=1.7).sinograms
     for sinograms, factor in ((scan.sinograms, 2), (shifted, 10)):
-        corrected = corrections.centre(sinograms, beam.angles)
+        corrected = xrdct.centre(sinograms, beam.angles)
         assert error(corrected, clean) < error(sinograms, clean) / factor
 
 
@@ -99,7 +97,7 @@ def test_air_is_the_same_in_every_ray(layer, beam, clean):
     haze = added.mean((0, 1))
     np.testing.assert_allclose(haze / haze[0], air(ANGLES), atol=1e-3)
     assert haze.sum() == pytest.approx(0.5 * clean.mean((0, 1)).sum(), rel=1e-3)
-    assert error(corrections.remove_air(scan.sinograms, edge=1), clean) < 0.01
+    assert error(xrdct.remove_air(scan.sinograms, edge=1), clean) < 0.01
 
 
 def test_gain_is_a_factor_of_the_translation_and_can_be_divided_out(layer, beam, clean):
@@ -107,9 +105,9 @@ def test_gain_is_a_factor_of_the_translation_and_can_be_divided_out(layer, beam,
     lit = clean.min(1).sum(1) > 0
     factor = scan.sinograms[lit].sum(2) / clean[lit].sum(2)
     assert factor.std(1).max() < 1e-4 < 0.05 < factor.mean(1).std()
-    corrected = corrections.remove_rings(scan.sinograms)
+    corrected = xrdct.remove_rings(scan.sinograms)
     assert error(corrected, clean) < error(scan.sinograms, clean) / 1.5
-    corrected = corrections.remove_rings(scan.sinograms, weight=1e-3)
+    corrected = xrdct.remove_rings(scan.sinograms, weight=1e-3)
     assert error(corrected, clean) < error(scan.sinograms, clean) / 4
 
 
@@ -118,7 +116,7 @@ def test_hot_spots_shine_in_one_ray_and_one_reflection(layer, beam, clean):
     added = scan.sinograms - clean
     assert added.min() >= -1e-3 and 1 <= (added.max(2) > 1e-3 * clean.max()).sum() <= 20
     assert ((added > 0.5 * added.max(2, keepdims=True)) & (added > 1)).sum(2).max() <= 3
-    corrected = corrections.remove_hot_spots(scan.sinograms)
+    corrected = xrdct.remove_hot_spots(scan.sinograms)
     assert error(corrected, clean) < error(scan.sinograms, clean) / 2
 
 
@@ -158,24 +156,24 @@ def test_move_shifts_and_comes_back():
 
 def test_corrections_refuse_what_they_can_not_do(clean):
     with pytest.raises(ValueError, match=r"n_channels\), received shape \(49, 50\)"):
-        corrections.scale(clean[..., 0])
+        xrdct.scale(clean[..., 0])
     with pytest.raises(ValueError, match="edge of 1 to 24 rays, received 25"):
-        corrections.remove_air(clean, edge=25)
+        xrdct.remove_air(clean, edge=25)
     with pytest.raises(ValueError, match="expected a positive weight, received 0"):
-        corrections.remove_rings(clean, weight=0)
+        xrdct.remove_rings(clean, weight=0)
 
 
 def test_unmix_finds_the_amounts_before_or_after_reconstruction(beam):
     references = np.array([[1.0, 2, 0, 1], [0, 1, 1, 0]])
     amounts = np.random.default_rng(0).random((49, 50, 2))
     spectra = (amounts @ references).astype(np.float32)
-    found = corrections.unmix(spectra, references)
+    found = xrdct.unmix(spectra, references)
     np.testing.assert_allclose(found, amounts, atol=1e-5)
     first = beam.fbp(np.moveaxis(found, -1, 0)[..., None])[..., 0]
     images = beam.fbp(np.moveaxis(spectra, -1, 0)[..., None])[..., 0]
-    after = corrections.unmix(np.moveaxis(images, 0, -1), references)
+    after = xrdct.unmix(np.moveaxis(images, 0, -1), references)
     np.testing.assert_allclose(np.moveaxis(after, -1, 0), first, atol=1e-4)
     with pytest.raises(ValueError, match="spectra of 4 channels, received 3"):
-        corrections.unmix(spectra[..., :3], references)
+        xrdct.unmix(spectra[..., :3], references)
     with pytest.raises(ValueError, match="references that differ"):
-        corrections.unmix(spectra, references[[0, 0]])
+        xrdct.unmix(spectra, references[[0, 0]])

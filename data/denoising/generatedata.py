@@ -3,7 +3,7 @@
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 
-from srtools.denoising import simulate_denoising
+from srtools.datasets import simulate_denoising
 
 
 def main() -> None:

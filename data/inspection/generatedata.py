@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools.families import simulate_families
+from srtools.datasets import simulate_families
 from srtools.tomography import ParallelBeam
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from srtools.datasets import simulate_library
 from srtools.phantoms import random_shapes
-from srtools.simulation import simulate_library
 from srtools.tomography import ParallelBeam
 
 

@@ -3,7 +3,7 @@
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 
-from srtools.scenes import simulate_segmentation
+from srtools.datasets import simulate_segmentation
 
 
 def main() -> None:

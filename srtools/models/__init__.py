@@ -1,1 +1,22 @@
-"""Networks: functions that return an uncompiled `keras.Model`."""
+"""Networks: builders that return uncompiled Keras models."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "alex_net": ["alexnet", "LocalResponseNormalization"],
+        "memory": ["check_fits", "Needs", "needs"],
+        "physics_aware": [
+            "BackProjection",
+            "fbp_unet",
+            "FilteredBackProjection",
+            "learned_primal_dual",
+            "norm",
+            "Projection",
+        ],
+        "reconstruction": ["automap", "dense_reconstruct", "reconstruct_cnn"],
+        "u_net": ["unet", "unet_3layer", "unet_4layer"],
+        "vae": ["CVAE", "GaussianSampling", "vae_inference", "vae_train"],
+    },
+)

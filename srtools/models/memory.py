@@ -36,7 +36,7 @@ def needs(build: Callable[..., keras.Model], *args, batch_size: int = 32, **kwar
     Parameters
     ----------
     build : callable
-        A builder, such as `srtools.models.reconstruction.automap`.
+        A builder, such as `srtools.models.automap`.
     *args, **kwargs
         Its arguments.
     batch_size : int
@@ -85,7 +85,7 @@ def check_fits(name: str, parameters: int) -> None:
             f"{name} of this size has {parameters / 1e6:,.0f} million weights and "
             f"needs {needed / 1e9:,.0f} GB to train; this machine has "
             f"{present / 1e9:,.0f} GB. "
-            "Make the image smaller, or use srtools.models.physics_aware.fbp_unet, "
+            "Make the image smaller, or use srtools.models.fbp_unet, "
             "whose size does not grow with that of the image"
         )
 

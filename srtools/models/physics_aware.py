@@ -5,8 +5,8 @@ import numpy as np
 from keras import layers, ops
 from scipy import fft
 
-from srtools.models._sparse import sparse_product
-from srtools.models.unet import unet
+from srtools.models._backend import sparse_product
+from srtools.models.u_net import unet
 from srtools.tomography import ParallelBeam, fbp_filter
 
 _CONV = {"padding": "same", "kernel_initializer": "glorot_uniform"}

@@ -1,0 +1,328 @@
+"""Stand-ins for the benchmark data sets, streamed to disk by all cores.
+
+The work is cut into chunks whose random generators depend on the seed and on the number
+of the chunk alone, so that the same seed gives the same bytes on any number of workers.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from functools import lru_cache
+from pathlib import Path
+
+import h5py
+import joblib
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from srtools.datasets.entries import catalogue
+from srtools.datasets.photographs import ENDINGS, crops
+from srtools.files import CHUNK, build_list_images, open_hdf5
+from srtools.phantoms import random_shapes
+from srtools.tomography import ParallelBeam
+from srtools.xrdct import COMPONENTS, N_CHANNELS, ParticleBed, downsample, two_theta
+
+_log = logging.getLogger(__name__)
+
+# Side at full size, number of items, items made together.
+_SIZES = {
+    "div2k": (64, 180_000, 512),
+    "shapes": (128, 55_000, 128),
+    "microct_185": (185, 1000, CHUNK),
+    "microct_369": (369, 1000, CHUNK),
+    "xrdct_75": (75, 38, 1),
+    "xrdct_149": (149, 38, 1),
+}
+_SLICES_PER_LAYER = 26  # 38 layers of XRD-CT among 1000 slices of micro-CT
+
+
+def simulate(
+    name: str,
+    path: str | Path | None = None,
+    *,
+    n: int | None = None,
+    scale: float = 1.0,
+    rng: int | np.random.Generator = 0,
+    photographs: str | Path | None = None,
+    n_jobs: int = -1,
+) -> Path:
+    """Write a stand-in for one of the six benchmark data sets to an HDF5 file.
+
+    The file grows as ``<path>.partial`` and is renamed when it is whole. A call after
+    an interruption goes on where the last one stopped; a call for a file that is there
+    already returns at once.
+
+    Parameters
+    ----------
+    name : str
+        ``"div2k"``, ``"shapes"``: pairs, in the layout of
+        `srtools.files.read_reconstruct_library`, without noise.
+        ``"microct_185"``, ``"microct_369"``: ``Images`` (y, x, z).
+        ``"xrdct_75"``, ``"xrdct_149"``: ``Images`` (y, x, channel, layer), with the
+        truth beside it: ``Phases``, ``Lattice`` [angstrom], ``Crystallite`` [nm] (y, x,
+        phase, layer), ``TwoTheta`` [degrees] and ``Slice``, the slice of micro-CT at
+        which each layer lies.
+    path : str or Path, optional
+        The file to write; by default ``<name>.h5`` in the working folder.
+    n : int, optional
+        Number of pairs, slices or layers; by default that of the catalogue (1000
+        slices).
+    scale : float
+        Of the sides, at most 1. The bed's two resolutions stay in step: the finer has
+        2 n - 1 pixels where the coarser has n, and `srtools.xrdct.downsample` leads
+        from one to the other.
+    rng : int or numpy.random.Generator
+        The seed, or where to draw one. The four sets of the same seed and scale show
+        the same bed.
+    photographs : str or Path, optional
+        Folder of PNG, JPEG or TIFF images for ``"div2k"``; by default those that come
+        with scikit-image.
+    n_jobs : int
+        Number of processes, as for `joblib.Parallel`; -1 for one a core. Inside
+        ``joblib.parallel_config(backend="dask")`` those of a Dask cluster work.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    KeyError
+        If no data set has that name.
+    ValueError
+        If the data set has no stand-in, the scale is not in (0, 1] or leaves less than
+        16 pixels, n is not positive, or a file of other settings stands at the path.
+    OSError
+        If the disk has not enough space, checked before anything is written.
+    """
+    if name not in _SIZES:
+        catalogue()[name]  # an unknown name: suggest the nearest
+        raise ValueError(f"expected one of {', '.join(_SIZES)}, received {name!r}")
+    if not 0 < scale <= 1:
+        raise ValueError(f"expected a scale above 0 and up to 1, received {scale}")
+    n = _SIZES[name][1] if n is None else n
+    size = _size(name, scale)
+    if n < 1 or size < 16:
+        raise ValueError(
+            f"expected at least 1 item and 16 pixels, received {n} and {size}"
+        )
+    if isinstance(rng, np.random.Generator):
+        rng = int(rng.integers(2**63))
+    settings = {"name": name, "n": n, "scale": scale, "size": size, "seed": int(rng)}
+    if photographs is not None:
+        settings["photographs"] = str(photographs)
+        build_list_images(photographs, ENDINGS)  # complain now, not in a worker
+    path = Path(f"{name}.h5" if path is None else path)
+    if path.exists():
+        found = _settings(path)
+        if found != settings:
+            raise ValueError(f"{path}: expected {settings}, found {found}")
+        return path
+    _write(path, settings, n_jobs)
+    return path
+
+
+def verify(path: str | Path) -> None:
+    """Check every number of a file that `simulate` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it was not written by `simulate`, has another number of items than it says,
+        or a chunk has another checksum.
+    """
+    settings = _settings(path)
+    with open_hdf5(path) as file:
+        if file["Images"].shape[-1] != settings["n"]:
+            raise ValueError(
+                f"{path}: expected {settings['n']} items, "
+                f"found {file['Images'].shape[-1]}"
+            )
+        names = list(_layout(settings))
+        for i, part in enumerate(_parts(settings)):
+            if _digest({k: file[k][..., part] for k in names}) != bytes(
+                file["Checksums"][i]
+            ):
+                raise ValueError(
+                    f"{path}: items {part.start} to {part.stop - 1} are damaged: "
+                    "remove the file and simulate it again"
+                )
+        total = hashlib.sha256(file["Checksums"][:].tobytes()).hexdigest()
+        if total != file.attrs["sha256"]:
+            raise ValueError(
+                f"{path}: expected checksum {file.attrs['sha256']}, found {total}"
+            )
+
+
+def toy(rng: int | np.random.Generator = 0) -> np.ndarray:
+    """Draw 64 random shapes at once: for tests, and to try a function out.
+
+    Parameters
+    ----------
+    rng : int or numpy.random.Generator
+
+    Returns
+    -------
+    float16 array, shape (64, 64, 64, 1)
+        Attenuation, 0 to 1; half a megabyte.
+    """
+    return random_shapes(64, 64, rng=np.random.default_rng(rng)).astype(np.float16)
+
+
+def _size(name, scale):
+    """Side of an image; the finer sets of the bed follow the coarser."""
+    coarse = {"microct_369": "microct_185", "xrdct_149": "xrdct_75"}
+    if name in coarse:
+        return 2 * _size(coarse[name], scale) - 1
+    return round(_SIZES[name][0] * scale)
+
+
+def _settings(path):
+    with open_hdf5(path) as file:
+        if "settings" not in file.attrs:
+            raise ValueError(f"{path}: expected a stand-in that `simulate` wrote")
+        return json.loads(file.attrs["settings"])
+
+
+def _parts(settings):
+    """The slices of items that are made together."""
+    n, step = settings["n"], _SIZES[settings["name"]][2]
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def _layout(settings):
+    """Shape of one item of every dataset."""
+    size = settings["size"]
+    layout = {"Images": (size, size)}
+    if settings["name"] in ("div2k", "shapes"):
+        layout["Sinograms"] = (size, size)
+    if settings["name"].startswith("xrdct"):
+        layout = {
+            "Images": (size, size, N_CHANNELS),
+            "Phases": (size, size, len(COMPONENTS)),
+            "Lattice": (size, size, len(COMPONENTS) - 1),
+            "Crystallite": (size, size, len(COMPONENTS) - 1),
+        }
+    return layout
+
+
+def _write(path, settings, n_jobs):
+    layout, parts = _layout(settings), _parts(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    with _start_or_resume(partial, settings, layout, len(parts)) as file:
+        done = int(file.attrs["done"])
+        work = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+            joblib.delayed(_make)(settings, part.start, part.stop)
+            for part in parts[done:]
+        )
+        bar = tqdm(work, desc=f"writing {path.name}", initial=done, total=len(parts))
+        for i, made in enumerate(bar, done):
+            for key, items in made.items():
+                file[key][..., parts[i]] = items
+            file["Checksums"][i] = np.frombuffer(_digest(made), np.uint8)
+            file.attrs["done"] = i + 1
+            file.flush()
+        checksums = file["Checksums"][:].tobytes()
+        file.attrs["sha256"] = hashlib.sha256(checksums).hexdigest()
+    partial.replace(path)
+
+
+def _start_or_resume(partial, settings, layout, n_parts):
+    if partial.exists():
+        try:
+            file = h5py.File(partial, "r+")
+            if json.loads(file.attrs["settings"]) == settings:
+                _log.info("going on with %s", partial)
+                return file
+            file.close()
+        except (OSError, KeyError):  # interrupted before anything useful was in it
+            _log.info("starting %s again: it can not be read", partial)
+        partial.unlink()
+    n, together = settings["n"], min(settings["n"], CHUNK)
+    needed = sum(4 * n * int(np.prod(shape)) for shape in layout.values())
+    free = shutil.disk_usage(partial.parent).free
+    if needed * 1.01 > free:
+        raise OSError(
+            f"{partial.parent}: expected {needed / 1e9:.3g} GB of free disk space, "
+            f"found {free / 1e9:.3g} GB"
+        )
+    file = h5py.File(partial, "w")
+    for key, shape in layout.items():
+        chunk = (*shape, together)
+        if len(shape) == 3:  # few channels, so that an image can be read by itself
+            chunk = (*shape[:2], min(shape[2], 32), 1)
+        file.create_dataset(key, (*shape, n), "float32", chunks=chunk)
+    file["NImages"] = np.arange(n)
+    file["Checksums"] = np.zeros((n_parts, 32), np.uint8)
+    if settings["name"].startswith("xrdct"):
+        file["TwoTheta"] = two_theta()
+        file["Slice"] = _SLICES_PER_LAYER * np.arange(n)
+        file.attrs["phases"] = list(COMPONENTS)
+    file.attrs["settings"] = json.dumps(settings)
+    file.attrs["done"] = 0
+    return file
+
+
+def _digest(items):
+    digest = hashlib.sha256()
+    for key in sorted(items):
+        digest.update(np.ascontiguousarray(items[key]).tobytes())
+    return digest.digest()
+
+
+def _make(settings, start, stop):
+    """Make the items of one chunk, the item as the last axis."""
+    with threadpool_limits(1):  # more threads could add in another order
+        name, size, seed = settings["name"], settings["size"], settings["seed"]
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(start,)))
+        if name == "shapes":
+            return _pairs(random_shapes(stop - start, size, rng=rng))
+        if name == "div2k":
+            folder = settings.get("photographs")
+            return _pairs(crops(stop - start, size, rng=rng, folder=folder))
+        fine = name in ("microct_369", "xrdct_149")
+        drawn = size if fine else 2 * size - 1
+        step = 2 / (_size("microct_369", settings["scale"]) - 1)
+        bed = ParticleBed(seed)
+        if name.startswith("microct"):
+            slices = bed.micro_ct(step * np.arange(start, stop), drawn)
+            slices = slices if fine else downsample(slices)
+            return {"Images": np.moveaxis(slices, 0, -1)}
+        layers = [
+            bed.layer(step * _SLICES_PER_LAYER * i, drawn) for i in range(start, stop)
+        ]
+        return _xrd_ct(layers if fine else [layer.downsample() for layer in layers])
+
+
+def _xrd_ct(layers):
+    angles = two_theta()
+    made = {
+        "Images": [layer.images(angles) for layer in layers],
+        "Phases": [np.moveaxis(layer.phase_maps(), 0, -1) for layer in layers],
+        "Lattice": [np.moveaxis(layer.lattice_maps(), 0, -1) for layer in layers],
+        "Crystallite": [
+            np.moveaxis(layer.crystallite_maps(), 0, -1) for layer in layers
+        ],
+    }
+    return {key: np.stack(items, -1) for key, items in made.items()}
+
+
+@lru_cache(maxsize=2)
+def _beam(size):
+    return ParallelBeam(size, np.linspace(0, 180, size, endpoint=False))
+
+
+def _pairs(images):
+    sinograms = _beam(images.shape[1]).project(images)
+    made = {"Images": images, "Sinograms": sinograms}
+    return {key: np.moveaxis(items[..., 0], 0, -1) for key, items in made.items()}

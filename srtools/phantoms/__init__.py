@@ -1,0 +1,20 @@
+"""Phantoms: objects that are drawn, to be measured."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "families": [
+            "FAMILIES",
+            "fibres",
+            "foam",
+            "grains",
+            "packed_particles",
+            "shepp_logan_variations",
+        ],
+        "scenes": ["BACKGROUND", "CRACK", "HOLLOW", "scene", "SOLID"],
+        "shapes": ["circle", "ellipses", "random_shapes", "shepp_logan"],
+        "template_objects": ["template_objects"],
+    },
+)

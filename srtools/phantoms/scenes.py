@@ -1,0 +1,137 @@
+"""Scenes to segment: squares and discs, solid or hollow, some of them cracked."""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+BACKGROUND, SOLID, HOLLOW, CRACK = range(4)
+_OBJECTS = 24
+_BLUR, _RINGS = 1.0, 0.05  # [pixels], [grey values]
+
+
+def scene(
+    size: int,
+    *,
+    rng: np.random.Generator,
+    noise: float = 0.3,
+    crack_share: float = 0.02,
+) -> dict[str, np.ndarray]:
+    """Draw an image whose classes no threshold on its grey values can tell apart.
+
+    Six each of solid squares, hollow squares, solid discs and hollow discs lie apart
+    from each other, with values of 0.2 to 1 in front of 0. Dark cracks, 2 to 4 pixels
+    wide, run across solid objects. The image is blurred by a pixel; a detector adds
+    white noise and rings about the image centre, of standard deviation 0.05.
+
+    Parameters
+    ----------
+    size : int
+        Side of the image [pixels], at least 128. Objects grow with it: they are 0.09
+        to 0.15 of it wide. Cracks, blur and noise do not.
+    rng : numpy.random.Generator
+        Source of the randomness.
+    noise : float
+        Standard deviation of the white noise [grey values].
+    crack_share : float
+        Cracked share of all pixels, at most 0.05.
+
+    Returns
+    -------
+    dict of arrays, each of shape (size, size)
+        ``noisy`` and ``noiseless``: float32 images. Labels, uint8: ``label``, 1 in
+        hollow objects and their holes; ``cracks``, 1 in cracks; ``classes``, 0 for the
+        background, 1 for solid objects, 2 for hollow ones with their holes, 3 for
+        cracks.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+    """
+    if size < 128:
+        raise ValueError(f"expected a size of 128 pixels or more, received {size}")
+    if not noise >= 0:
+        raise ValueError(f"expected a noise of 0 or more, received {noise}")
+    if not 0 <= crack_share <= 0.05:
+        raise ValueError(f"expected a crack share of 0 to 0.05, received {crack_share}")
+    value = np.zeros((size, size), np.float32)
+    classes = np.zeros((size, size), np.uint8)
+    solids = _draw_objects(value, classes, rng)
+    _draw_cracks(value, classes, solids, crack_share, rng)
+
+    noiseless = gaussian_filter(value, _BLUR)
+    gain = _RINGS * rng.standard_normal(size, dtype=np.float32)
+    noisy = noiseless + gain[_radius(size).astype(int)]
+    noisy += noise * rng.standard_normal(noisy.shape, dtype=np.float32)
+    return {
+        "noisy": noisy,
+        "noiseless": noiseless,
+        "label": (classes == HOLLOW).astype(np.uint8),
+        "cracks": (classes == CRACK).astype(np.uint8),
+        "classes": classes,
+    }
+
+
+def _radius(size):
+    axis = np.arange(size) - (size - 1) / 2
+    return np.hypot(axis[:, None], axis[None, :])
+
+
+def _draw_objects(value, classes, rng):
+    """Draw the objects, the largest first; return where the solid ones are."""
+    size = len(value)
+    kinds = rng.permutation(np.arange(_OBJECTS) % 4)  # square or disc, solid or hollow
+    halves = np.sort(rng.uniform(0.045, 0.075, _OBJECTS) * size)[::-1]
+    apart = 0.01 * size
+    placed = np.empty((0, 3))
+    solids = []
+    for kind, half in zip(kinds, halves, strict=True):
+        row, column = _find_room(size, half + apart, placed, rng)
+        placed = np.vstack([placed, (row, column, half + apart)])
+        first = np.floor((row - half, column - half)).astype(int)
+        y, x = np.abs(
+            np.mgrid[: 2 * int(half) + 3, : 2 * int(half) + 3]
+            + (first - (row, column))[:, None, None]
+        )
+        far = np.hypot(y, x) if kind % 2 else np.maximum(y, x)
+        here = tuple(slice(start, start + len(y)) for start in first)
+        inside = far <= half
+        if kind < 2:
+            classes[here][inside] = SOLID
+            solids.append((here, inside, row, column, half))
+            drawn = inside
+        else:
+            classes[here][inside] = HOLLOW
+            drawn = inside & (far > rng.uniform(0.6, 0.8) * half)
+        value[here][drawn] = rng.uniform(0.2, 1)
+    return solids
+
+
+def _find_room(size, reach, placed, rng):
+    """Return the centre of a square of half side `reach` that meets no other."""
+    for _ in range(10_000):
+        centre = rng.uniform(reach + 1, size - reach - 2, 2)
+        gaps = np.abs(placed[:, :2] - centre).max(axis=1) - placed[:, 2]
+        if (gaps > reach).all():
+            return centre
+    raise RuntimeError("no room for an object, against all odds")
+
+
+def _draw_cracks(value, classes, solids, share, rng):
+    """Draw wavy dark lines across solid objects until they cover the share."""
+    wanted = round(share * value.size)
+    done = 0
+    while done < wanted:
+        here, inside, row, column, half = solids[rng.integers(len(solids))]
+        y, x = np.mgrid[here]
+        turn = rng.uniform(0, np.pi)
+        along = (x - column) * np.cos(turn) + (y - row) * np.sin(turn)
+        across = (y - row) * np.cos(turn) - (x - column) * np.sin(turn)
+        wave = rng.uniform(0.02, 0.1) * half
+        wave = wave * np.sin(
+            along / half * rng.uniform(2, 6) + rng.uniform(0, 2 * np.pi)
+        )
+        path = rng.uniform(-0.7, 0.7) * half + wave
+        line = inside & (np.abs(across - path) <= rng.uniform(2, 4) / 2)
+        done += int((line & (classes[here] == SOLID)).sum())
+        classes[here][line] = CRACK
+        value[here][line] = 0

@@ -1,0 +1,20 @@
+"""Segmentation: patches of large images, losses for rare classes, inference."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "inference": ["inference_binary_segmentation", "predict_image", "with_scaling"],
+        "losses": [
+            "balanced_cross_entropy",
+            "BalancedCrossEntropy",
+            "dice_loss",
+            "weighted_cross_entropy",
+            "WeightedCrossEntropy",
+        ],
+        "patches": ["mask_patch_from_file", "PatchDataset"],
+        "seams": ["seam_error"],
+        "tiles": ["check_scaling", "tile_starts", "TiledImage"],
+    },
+)

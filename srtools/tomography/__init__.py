@@ -1,0 +1,14 @@
+"""Tomography: the parallel beam, noise and faults, reconstruction without learning."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "baselines": ["sirt", "tune", "tune_fbp", "tune_sirt", "tune_tv", "tv"],
+        "faults": ["dead_column", "shifted_axis"],
+        "filters": ["fbp_filter", "FILTERS"],
+        "noise": ["gaussian_noise", "poisson_noise"],
+        "parallel_beam": ["ParallelBeam"],
+    },
+)

@@ -1,0 +1,12 @@
+"""What the pages share: claims, trainings, recipes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "claims": ["claim"],
+        "recipes": ["Recipe", "RECIPES", "shapes_task", "Task", "train"],
+        "training": ["cache_folder", "repository", "scale", "trained", "Training"],
+    },
+)

@@ -1,0 +1,223 @@
+"""From a measured XRD-CT sinogram to one that filtered back-projection understands.
+
+Sinograms are arrays (n_translations, n_angles, n_channels). The order that works: hot
+spots, attenuation, scale, rings, air, scale again, centre.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+from srtools.xrdct.measurement import move
+
+
+def remove_hot_spots(sinograms, *, factor: float = 3.0, width: int = 5) -> np.ndarray:
+    """Replace what is far brighter than the same channel at neighbouring angles.
+
+    A powder looks the same from one angle and from the next; a single grain shines at
+    one angle only.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n_translations, n_angles, n_channels)
+    factor : float
+        Brighter than so many times the running median: a hot spot, which takes the
+        value of the median.
+    width : int
+        Angles of the running median.
+
+    Returns
+    -------
+    float32 array, as `sinograms`
+
+    References
+    ----------
+    .. [1] Vamvakeros et al., "Removing multiple outliers and single-crystal artefacts
+       from X-ray diffraction computed tomography data", J. Appl. Cryst. 48 (2015) 1943,
+       doi:10.1107/S1600576715020701.
+    """
+    sinograms = _check(sinograms)
+    usual = ndimage.median_filter(sinograms, (1, width, 1), mode="nearest")
+    floor = 0.02 * usual.max()  # below it a few photons look like a spot
+    return np.where(sinograms > factor * (usual + floor), usual, sinograms)
+
+
+def remove_rings(sinograms, *, weight: float = 0.3, bands: int = 40) -> np.ndarray:
+    r"""Divide out a factor of each translation, found from what projection conserves.
+
+    Whatever the angle, the sample scatters the same in total, in every band of
+    channels b: with the right factors :math:`w_t`, :math:`\sum_t w_t y_{tab}` does not
+    depend on the angle a. The factors solve this by least squares, each band weighted
+    as photon noise asks for, and are kept near 1 by a ridge penalty. Noise is a change
+    with the angle as well: below a thousand counts in the brightest channel this
+    does more harm than good.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n_translations, n_angles, n_channels)
+        Of a sample that all projections see whole, in a beam that does not decay.
+    weight : float
+        Of the penalty. Small ones, to 0.001, trust a sinogram without noise.
+    bands : int
+        Number of equations for each angle.
+
+    Returns
+    -------
+    float32 array, as `sinograms`
+
+    Raises
+    ------
+    ValueError
+        If the weight is not positive.
+    """
+    sinograms = _check(sinograms)
+    if not weight > 0:
+        raise ValueError(f"expected a positive weight, received {weight}")
+    bands = np.array_split(sinograms, min(bands, sinograms.shape[2]), axis=2)
+    total = np.stack([band.sum(2, dtype=np.float64) for band in bands])
+    total /= np.sqrt(np.maximum(total.sum(1).mean(1), 1e-12))[:, None, None]
+    change = total - total.mean(2, keepdims=True)
+    change = np.moveaxis(change, 1, 2).reshape(-1, len(sinograms))
+    normal = change.T @ change
+    ridge = weight * max(np.trace(normal) / len(normal), 1e-12)
+    penalised = normal + ridge * np.eye(len(normal))
+    factor = 1 - np.linalg.solve(penalised, normal.sum(1))
+    return sinograms * (factor / factor.mean()).astype(np.float32)[:, None, None]
+
+
+def remove_air(sinograms, *, edge: int = 2) -> np.ndarray:
+    """Subtract, angle by angle, the pattern of the rays that miss the sample.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n_translations, n_angles, n_channels)
+    edge : int
+        Number of such rays on either side.
+
+    Returns
+    -------
+    float32 array, as `sinograms`
+
+    Raises
+    ------
+    ValueError
+        If there are no so many rays.
+    """
+    sinograms = _check(sinograms)
+    if not 1 <= edge <= len(sinograms) // 2:
+        raise ValueError(
+            f"expected an edge of 1 to {len(sinograms) // 2} rays, received {edge}"
+        )
+    return sinograms - (sinograms[:edge].mean(0) + sinograms[-edge:].mean(0)) / 2
+
+
+def scale(sinograms) -> np.ndarray:
+    """Give all angles the same total, as the sample is the same from all sides.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n_translations, n_angles, n_channels)
+        Without air scattering.
+
+    Returns
+    -------
+    float32 array, as `sinograms`
+        With the total of the brightest angle.
+    """
+    sinograms = _check(sinograms)
+    total = sinograms.sum((0, 2))
+    return sinograms * (total.max() / total).astype(np.float32)[:, None]
+
+
+def find_offset(sinograms, angles) -> np.ndarray:
+    r"""Find how far each angle's projection is from where it should be.
+
+    The centre of mass of a projection is the projection of the centre of mass: over the
+    angle :math:`\theta` it follows :math:`a \cos\theta + b \sin\theta` about the
+    rotation axis. What is left of a fit is the motor's error; the constant is the axis.
+    Errors that happen to follow a sine move the image as a whole and stay unseen.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n_translations, n_angles, n_channels)
+        Without air scattering.
+    angles : array, shape (n_angles,)
+        Of the projections [degrees].
+
+    Returns
+    -------
+    float64 array, shape (n_angles,)
+        Distance of the axis from the middle of the scan [pixels];
+        ``move(..., -offset)`` undoes it.
+
+    References
+    ----------
+    .. [1] Azevedo et al., "Calculation of the rotational centers in computed tomography
+       sinograms", IEEE Trans. Nucl. Sci. 37 (1990) 1525, doi:10.1109/23.55866.
+    """
+    sinograms = _check(sinograms)
+    total = sinograms.sum(2, dtype=np.float64)
+    place = np.arange(len(total)) - (len(total) - 1) / 2
+    mass = place @ total / total.sum(0)
+    theta = np.deg2rad(angles)
+    terms = np.stack([np.ones_like(theta), np.cos(theta), np.sin(theta)], 1)
+    fit = np.linalg.lstsq(terms, mass)[0]
+    return mass - terms[:, 1:] @ fit[1:]
+
+
+def centre(sinograms, angles) -> np.ndarray:
+    """Put the rotation axis into the middle of the scan, angle by angle.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n_translations, n_angles, n_channels)
+        Without air scattering.
+    angles : array, shape (n_angles,)
+        Of the projections [degrees].
+
+    Returns
+    -------
+    float32 array, as `sinograms`
+    """
+    moved = move(np.moveaxis(_check(sinograms), -1, 0), -find_offset(sinograms, angles))
+    return np.moveaxis(moved, 0, -1)
+
+
+def unmix(spectra, references) -> np.ndarray:
+    """Fit spectra as sums of reference patterns, by least squares.
+
+    Parameters
+    ----------
+    spectra : array, shape (..., n_channels)
+        Of sinograms or of images: the fit is linear, so that it may come before or
+        after reconstruction.
+    references : array, shape (n_references, n_channels)
+
+    Returns
+    -------
+    float32 array, shape (..., n_references)
+        How much of each; noise and misfit may make it negative.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of channels differ, or the references do not differ.
+    """
+    spectra, references = np.asarray(spectra), np.asarray(references, np.float64)
+    if spectra.shape[-1] != references.shape[-1]:
+        raise ValueError(
+            f"expected spectra of {references.shape[-1]} channels, "
+            f"received {spectra.shape[-1]}"
+        )
+    if np.linalg.matrix_rank(references) < len(references):
+        raise ValueError("expected references that differ, received dependent ones")
+    return spectra @ np.linalg.pinv(references).astype(np.float32)
+
+
+def _check(sinograms):
+    sinograms = np.asarray(sinograms, np.float32)
+    if sinograms.ndim != 3:
+        raise ValueError(
+            "expected sinograms (n_translations, n_angles, n_channels), "
+            f"received shape {sinograms.shape}"
+        )
+    return sinograms
