@@ -6,8 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from srtools.datasets import libraries
-from srtools.datasets import simulate_library
+from srtools.datasets import libraries, simulate_library
 from srtools.files import read_reconstruct_library
 from srtools.phantoms import ellipses, random_shapes
 from srtools.tomography import ParallelBeam

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from srtools.datasets import benchmarks
-from srtools.datasets import load, simulate, toy, verify
+from srtools.datasets import benchmarks, load, simulate, toy, verify
 from srtools.files import read_reconstruct_library
 from srtools.tomography import ParallelBeam
 from srtools.xrdct import downsample

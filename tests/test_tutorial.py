@@ -2,9 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from srtools import tutorial
-from srtools.tutorial import training
-from srtools.tutorial import claim, scale, trained
+from srtools.tutorial import claim, scale, trained, training
 
 
 def test_a_claim_that_holds_says_so_in_one_line(capsys):

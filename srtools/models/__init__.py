@@ -12,7 +12,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "fbp_unet",
             "FilteredBackProjection",
             "learned_primal_dual",
-            "norm",
             "Projection",
         ],
         "reconstruction": ["automap", "dense_reconstruct", "reconstruct_cnn"],

@@ -42,7 +42,7 @@ class Projection(_Operator):
 
     def build(self, input_shape):
         """Build the matrix."""
-        self._product = sparse_product(self.beam.matrix / norm(self.beam))
+        self._product = sparse_product(self.beam.matrix / self.beam.norm)
 
     def call(self, images):
         """Project a batch."""
@@ -69,7 +69,7 @@ class BackProjection(_Operator):
 
     def build(self, input_shape):
         """Build the matrix."""
-        self._product = sparse_product(self.beam.matrix.T / norm(self.beam))
+        self._product = sparse_product(self.beam.matrix.T / self.beam.norm)
 
     def call(self, sinograms):
         """Back-project a batch."""
@@ -127,36 +127,9 @@ class FilteredBackProjection(_Operator):
         return {**super().get_config(), **config}
 
 
-def norm(beam: ParallelBeam, iterations: int = 20) -> float:
-    """Largest singular value of the matrix of a geometry, by the power method.
-
-    Parameters
-    ----------
-    beam : ParallelBeam
-    iterations : int
-
-    Returns
-    -------
-    float
-    """
-    x = np.ones(beam.size**2, np.float32)
-    for _ in range(iterations):
-        x = beam.matrix.T @ (beam.matrix @ (x / np.linalg.norm(x)))
-    return float(np.sqrt(np.linalg.norm(x)))
-
-
 def _multiply(product, batch, shape):
     flat = ops.reshape(batch, (-1, int(np.prod(batch.shape[1:]))))
     return ops.reshape(ops.transpose(product(ops.transpose(flat))), (-1, *shape[1:]))
-
-
-def _geometry(beam):
-    return {
-        "size": beam.size,
-        "angles": beam.angles.tolist(),
-        "n_translations": beam.n_translations,
-        "detector_spacing": beam.detector_spacing,
-    }
 
 
 def fbp_unet(
@@ -197,7 +170,7 @@ def fbp_unet(
     shape = (beam.n_translations, beam.n_angles, 1)
     sinogram = keras.Input(shape, name="sinogram")
     draft = FilteredBackProjection(
-        _geometry(beam), filter=filter, cutoff=cutoff, name="fbp"
+        beam.settings, filter=filter, cutoff=cutoff, name="fbp"
     )(sinogram)
     correction = unet((beam.size, beam.size, 1), filters=filters)(draft)
     image = layers.Add(name="image")([draft, correction])
@@ -248,7 +221,7 @@ def learned_primal_dual(
         raise ValueError(
             f"expected positive sizes, received {iterations=}, {filters=}, {memory=}"
         )
-    geometry, scale = _geometry(beam), norm(beam)
+    geometry, scale = beam.settings, beam.norm
     shape = (beam.n_translations, beam.n_angles, 1)
     sinogram = keras.Input(shape, name="sinogram")
     measured = layers.Rescaling(1 / scale, name="over_norm")(sinogram)

@@ -104,7 +104,7 @@ def tv(
         raise ValueError(f"expected a positive weight, received {weight}")
     sinograms = beam.check_sinograms(sinograms)
     seen = beam.field_of_view[:, :, None]
-    step = 1 / _squared_norm(beam)
+    step = 1 / beam.norm**2
     images = ahead = np.zeros((len(sinograms), beam.size, beam.size, 1), np.float32)
     momentum = 1.0
     for _ in range(iterations):
@@ -117,15 +117,6 @@ def tv(
         slower, momentum = momentum, (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         ahead = images + np.float32((slower - 1) / momentum) * (images - previous)
     return images
-
-
-def _squared_norm(beam, iterations=20):
-    """Largest eigenvalue of A'A, by the power method."""
-    image = beam.field_of_view[None, :, :, None].astype(np.float32)
-    for _ in range(iterations):
-        image /= np.linalg.norm(image)
-        image = beam.backproject(beam.project(image))
-    return float(np.linalg.norm(image))
 
 
 def tune(method: Callable, sinograms, images, **grid: Iterable) -> tuple[dict, float]:

@@ -122,6 +122,24 @@ class ParallelBeam:
         matrix.eliminate_zeros()
         return matrix
 
+    @property
+    def settings(self) -> dict:
+        """What makes this geometry, as plain numbers: ``ParallelBeam(**settings)``."""
+        return {
+            "size": self.size,
+            "angles": self.angles.tolist(),
+            "n_translations": self.n_translations,
+            "detector_spacing": self.detector_spacing,
+        }
+
+    @cached_property
+    def norm(self) -> float:
+        """The largest singular value of the matrix, by the power method."""
+        x = np.ones(self.size**2, np.float32)
+        for _ in range(20):
+            x = self.matrix.T @ (self.matrix @ (x / np.linalg.norm(x)))
+        return float(np.sqrt(np.linalg.norm(x)))
+
     @cached_property
     def field_of_view(self) -> np.ndarray:
         """The pixels that every projection sees: bool array, shape (size, size)."""
