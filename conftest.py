@@ -1,6 +1,7 @@
-"""Shared by tests and notebooks: the quick scale, real data, seconds a page."""
+"""Shared by tests and notebooks: the scale, trainings, real data, seconds a page."""
 
 import os
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -18,12 +19,25 @@ os.environ.setdefault("SRTOOLS_SCALE", "quick")  # the scale of the stored outpu
 
 
 def pytest_addoption(parser):
-    """Add the option for tests that compute for minutes."""
+    """Add the options for what takes minutes."""
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
+    parser.addoption(
+        "--retrain",
+        action="store_true",
+        help="train every network of the pages from nothing, and check their claims",
+    )
+
+
+def pytest_configure(config):
+    """Let the pages of ``--retrain`` find no weights but those of this run."""
+    if config.getoption("--retrain"):
+        empty = tempfile.TemporaryDirectory(prefix="retrained-")
+        config.add_cleanup(empty.cleanup)
+        os.environ.update(SRTOOLS_TRAIN="1", SRTOOLS_CACHE=empty.name)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skip, visibly, slow tests and the pages whose data can not be had."""
+    """Skip, visibly, slow tests and the pages whose data cannot be had."""
     pages = defaultdict(list)
     for item in items:
         pages[item.path.relative_to(ROOT).as_posix()].append(item)

@@ -21,7 +21,7 @@ def task(tmp_path, monkeypatch):
     beam = ParallelBeam(16, np.arange(6) * 30.0)
     images = random_shapes(50, 16, rng=np.random.default_rng(0))
     parts = slice(0, 40), slice(40, 45), slice(45, None)
-    return Task(beam, images, beam.project(images), *parts)
+    return Task(beam, images, beam.project(images), {"draw": random_shapes}, *parts)
 
 
 def kept(folder):
@@ -42,7 +42,7 @@ def test_the_cnn_page_trains_the_network_that_the_others_load(task, tmp_path):
         "images": task.images,
         "sinograms": task.sinograms,
         "train": task.train,
-        "check": task.check,
+        "val": task.val,
     }
     exec("\n".join(cells[first : last + 1]), names)
     files = kept(tmp_path)
@@ -96,7 +96,7 @@ def test_the_shapes_task_has_parts_that_do_not_overlap(tmp_path, monkeypatch):
         lambda path: (images, sinograms, 9_400),
     )
     task = shapes_task()
-    parts = [range(9_400)[part] for part in (task.train, task.check, task.test)]
+    parts = [range(9_400)[part] for part in (task.train, task.val, task.test)]
     assert sorted(i for part in parts for i in part) == list(range(9_400))
     assert (task.beam.size, task.beam.n_angles) == (32, 16)
     path = Path("data", "reconstruction", "shapes_random_noise_32px_16angles.h5")

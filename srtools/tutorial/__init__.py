@@ -6,7 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "claims": ["claim"],
+        "places": ["cache_folder", "repository", "scale"],
         "recipes": ["Recipe", "RECIPES", "shapes_task", "Task", "train"],
-        "training": ["cache_folder", "repository", "scale", "trained", "Training"],
+        "training": ["trained", "Training", "tuned"],
     },
 )

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from srtools.datasets import simulate_library
-from srtools.files import read_reconstruct_library
+from srtools.files import library_settings, read_reconstruct_library
 from srtools.models import (
     automap,
     dense_reconstruct,
@@ -21,7 +21,8 @@ from srtools.models import (
 )
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
-from srtools.tutorial.training import Training, repository, scale, trained
+from srtools.tutorial.places import repository, scale
+from srtools.tutorial.training import Training, trained
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,18 @@ class Task:
         The geometry.
     images : float32 array, shape (n, size, size, 1)
     sinograms : float32 array, shape (n, n_translations, n_angles, 1)
-    train, check, test : slice
+    recipe : dict
+        How the pairs are made, for `trained` and `tuned`.
+    train, val, test : slice
         The training, validation and test pairs.
     """
 
     beam: ParallelBeam
     images: np.ndarray
     sinograms: np.ndarray
+    recipe: dict
     train: slice
-    check: slice
+    val: slice
     test: slice
 
 
@@ -61,8 +65,9 @@ def shapes_task() -> Task:
     name = f"shapes_random_noise_{size}px_{n_angles}angles.h5"
     library = simulate_library(folder / name, random_shapes, beam, n, noise=5.0, seed=0)
     images, sinograms, _ = read_reconstruct_library(library)
+    recipe = {"by": simulate_library, **library_settings(library)}
     parts = slice(0, 8_100), slice(8_100, 9_000), slice(9_000, None)
-    return Task(beam, images, sinograms, *parts)
+    return Task(beam, images, sinograms, recipe, *parts)
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,23 @@ class Recipe:
     epochs : int
         At the quick scale; at the full scale 100, with early stopping.
     batch_size : int
+
+    Notes
+    -----
+    The numbers of epochs are chosen so that the networks get the same seconds.
     """
 
     build: Callable[[ParallelBeam], keras.Model]
     learning_rate: float
     epochs: int
     batch_size: int
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"Adam, its rate falling from {self.learning_rate} along a cosine to zero; "
+            f"{self.epochs} epochs in batches of {self.batch_size}; squared error"
+        )
 
 
 def _shape(beam):
@@ -99,7 +115,7 @@ RECIPES = {
 }
 
 
-def train(name: str, task: Task) -> tuple[keras.Model, Training]:
+def train(name: str, task: Task, *, seed: int = 1) -> tuple[keras.Model, Training]:
     """Build a network and train it the way of the CNN page, or load its weights.
 
     Parameters
@@ -108,6 +124,8 @@ def train(name: str, task: Task) -> tuple[keras.Model, Training]:
         A key of `RECIPES`.
     task : Task
         For example `shapes_task()`.
+    seed : int
+        As for `trained`.
 
     Returns
     -------
@@ -138,7 +156,10 @@ def train(name: str, task: Task) -> tuple[keras.Model, Training]:
         model,
         sinograms[task.train],
         images[task.train],
-        validation_data=(sinograms[task.check], images[task.check]),
+        recipe=task.recipe,
+        seed=seed,
+        validation_data=(sinograms[task.val], images[task.val]),
+        test_data=(sinograms[task.test], images[task.test]),
         epochs=epochs,
         batch_size=recipe.batch_size,
         callbacks=[stop_early],

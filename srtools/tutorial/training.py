@@ -1,112 +1,233 @@
-"""What the notebooks share: scale, claims, networks trained once, real data."""
+"""Networks and baselines that are trained once: where the pages keep them."""
 
-import hashlib
+import datetime
 import json
+import logging
 import os
+import platform
+import re
+import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from srtools import weights
+from srtools.tutorial.key import plain, result_key, training_key
+from srtools.tutorial.places import cache_folder
 
-def repository() -> Path:
-    """Return the folder that holds ``_toc.yml``, or the working folder outside one."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "_toc.yml").exists():
-            return folder
-    return here
-
-
-def cache_folder() -> Path:
-    """Return the folder of trained weights: ``SRTOOLS_CACHE``, or ``.cache``."""
-    folder = os.environ.get("SRTOOLS_CACHE")
-    return Path(folder) if folder else repository() / ".cache"
-
-
-def scale() -> str:
-    """Return ``"quick"``, or ``"full"`` on a GPU or where ``SRTOOLS_SCALE`` says so.
-
-    Raises
-    ------
-    ValueError
-        If ``SRTOOLS_SCALE`` is neither ``quick`` nor ``full``.
-    """
-    wish = os.environ.get("SRTOOLS_SCALE")
-    if wish is None:
-        import keras  # slow to load, and not needed when the wish is known
-
-        return "full" if keras.distribution.list_devices("gpu") else "quick"
-    if wish not in ("quick", "full"):
-        raise ValueError(f"SRTOOLS_SCALE: expected quick or full, received {wish!r}")
-    return wish
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a network was trained: loss per epoch, and seconds that it took."""
+    """How a network was trained.
+
+    Attributes
+    ----------
+    history : dict
+        Loss and metrics after each epoch.
+    seconds : float
+        That the training took, where it took place.
+    hardware : str
+        Where that was.
+    loaded : bool
+        Whether the weights were found and not trained just now.
+    """
 
     history: dict[str, list[float]]
     seconds: float
+    hardware: str
+    loaded: bool
+
+    def __repr__(self) -> str:
+        """Say what happened: trained now, or earlier and elsewhere."""
+        epochs = len(next(iter(self.history.values()), ()))
+        how = "loaded; trained earlier" if self.loaded else "trained now"
+        return f"{how}: {epochs} epochs in {self.seconds:.0f} s on {self.hardware}"
 
 
-def trained(name: str, model, x, y=None, **fit) -> Training:
+def trained(
+    name: str, model, x, y=None, *, recipe=None, seed: int = 0, test_data=None, **fit
+) -> Training:
     """Call ``model.fit(x, y, **fit)`` once; from then on load the weights it gave.
 
-    The weights are kept in `cache_folder`, under a key made of the compiled model, the
-    source of its srtools layers, the data themselves and the arguments of ``fit``:
-    change any of them and the network is trained again.
+    Weights are looked for among those that come with the package, then in
+    `cache_folder`, under a key made of all that determines the training: architecture,
+    loss and optimizer, the seed, the recipe of the data, the arguments of ``fit``, and
+    the code behind each of them. Change one constant of a formula and the network is
+    trained again; change a comment and it is not. Where ``SRTOOLS_TRAIN=1`` is set,
+    the package's weights are passed over.
+
+    A training starts from the seed, whatever happened before. Its weights are rounded
+    to half precision, as they are kept.
 
     Parameters
     ----------
     name : str
-        Name of the network, for people.
+        Name of the network, and of its files.
     model : keras.Model
         Built and compiled. It ends up with the trained weights.
-    x, y : arrays, or an object with an attribute ``fingerprint``
-        As for ``fit``; a `keras.utils.PyDataset` must say what it holds with a string
-        ``fingerprint``, since its data are not in memory.
+    x, y : arrays, or an object with ``recipe``
+        As for ``fit``. A `keras.utils.PyDataset` says in ``recipe`` what it holds.
+    recipe : optional
+        How the data are made: numbers, strings, lists, dictionaries, functions, and
+        objects with ``settings``. Needed where the data have none of their own.
+    seed : int
+        Of the first weights, of the order of the batches, and of all that is random.
+    test_data : (x, y) or PyDataset, optional
+        On which the trained network is measured, once, for its card.
     **fit
         Further arguments of ``fit``.
 
     Returns
     -------
     Training
-        The history and the seconds of the training, also when it was loaded.
 
     Raises
     ------
     TypeError
-        If the data can not be told from other data.
+        If the recipe is missing, or holds what has no name.
+    ValueError
+        If weights with this key are damaged: the message says which file to remove.
     """
-    import keras
+    recipe = getattr(x, "recipe", None) if recipe is None else recipe
+    if recipe is None:
+        raise TypeError(
+            f"{name}: expected recipe=, which says how the data are made, "
+            f"or data with a `recipe`, received {type(x).__name__}"
+        )
+    fit.pop("verbose", None)
+    key = training_key(model, recipe, seed, [x, y], fit)
+    path = _find(name, key, ".keras")
+    if path.exists():
+        card = weights.read_card(path)
+        weights.load_weights(model, path, card)
+        return Training(card.history, card.seconds, card.hardware, loaded=True)
 
-    config = keras.saving.serialize_keras_object(model)
-    parts = [_nameless(config), _sources(model)]
-    parts += [_fingerprint(part) for part in (x, y, fit)]
-    key = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
-    folder = cache_folder() / "trained"
-    weights = folder / f"{name}-{key}.weights.h5"
-    ledger = folder / f"{name}-{key}.json"
-    if ledger.exists():
-        model.optimizer.build(model.trainable_variables)  # its state is kept too
-        model.load_weights(weights)
-        return Training(**json.loads(ledger.read_text()))
-
+    _start_anew(model, seed)
+    settings = dict(fit)
     epochs = fit.get("epochs", 1)
     fit["callbacks"] = [*fit.get("callbacks", ()), _progress(name, epochs)]
     start = time.perf_counter()
     history = model.fit(x, y, verbose=0, **fit).history
-    training = Training(history, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    weights.halve(model)
+    card = {
+        "name": name,
+        "key": key,
+        "architecture": {
+            "class": model.name,
+            "input": _sides(model.input_shape),
+            "output": _sides(model.output_shape),
+            "parameters": model.count_params(),
+        },
+        "data": plain(recipe),
+        "seed": seed,
+        "fit": {
+            "epochs": len(history["loss"]),
+            "batch_size": settings.get("batch_size", 32) if y is not None else "",
+            "steps": int(model.optimizer.iterations),
+        },
+        "history": {k: [float(v) for v in values] for k, values in history.items()},
+        "metrics": {
+            part: _measure(model, data)
+            for part, data in (
+                ("validation", fit.get("validation_data")),
+                ("test", test_data),
+            )
+            if data is not None
+        },
+        "taught_in": _ranges(x, y),
+        "seconds": round(seconds, 1),
+        **_provenance(),
+    }
+    try:
+        weights.save(model, path, card)
+    except OSError as error:  # the network is there all the same
+        _log.warning("%s: trained, but its weights cannot be kept (%s)", name, error)
+    return Training(card["history"], seconds, card["hardware"], loaded=False)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"partial-{os.getpid()}-{weights.name}"
-    model.save_weights(partial)
-    partial.replace(weights)
-    ledger.write_text(json.dumps(vars(training), default=float))  # last: it says "done"
-    return training
+
+def tuned(name: str, function: Callable, *data, recipe, **settings):
+    """Call ``function(*data, **settings)`` once; from then on return what it gave.
+
+    For what is tuned on validation data, such as the weight of a baseline. Results are
+    kept beside the weights of `trained`, under a key of the same kind.
+
+    Parameters
+    ----------
+    name : str
+        Name of what is tuned, and of its file.
+    function : callable
+        For example `srtools.tomography.tune_tv`. What it returns must fit into JSON.
+    *data
+        Arrays, and objects with ``settings``.
+    recipe
+        How the data are made, as in `trained`.
+    **settings
+        Further arguments of the function.
+
+    Returns
+    -------
+    What the function returned: numbers, strings, lists and dictionaries.
+
+    Raises
+    ------
+    TypeError
+        As in `trained`, or if the result does not fit into JSON.
+    """
+    key = result_key(function, recipe, data, settings)
+    path = _find(name, key, ".json")
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))["result"]
+    start = time.perf_counter()
+    result = function(*data, **settings)
+    card = {"name": name, "key": key, "result": result}
+    card |= {"seconds": round(time.perf_counter() - start, 1), **_provenance()}
+    text = json.dumps(card, indent=1, default=_number)
+    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        _log.warning("%s: tuned, but the result cannot be kept (%s)", name, error)
+    return json.loads(text)["result"]
+
+
+def _number(value):
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"expected a result for JSON, received {type(value).__qualname__}")
+
+
+def _find(name, key, ending):
+    """The file with a key: of the package, or else where it is or will be kept."""
+    stem = re.sub(r"[^\w.-]+", "_", name)
+    if os.environ.get("SRTOOLS_TRAIN") != "1":
+        card = weights.SHIPPED / f"{stem}.json"
+        if card.exists() and json.loads(card.read_text("utf-8")).get("key") == key:
+            return card.with_suffix(ending)
+    return cache_folder() / "trained" / f"{stem}-{key}{ending}"
+
+
+def _start_anew(model, seed):
+    """Give a model the first weights, and random states, of a seed."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    fresh = type(model).from_config(model.get_config())
+    for old, new in zip(_states(model), _states(fresh), strict=True):
+        old.assign(new)
+
+
+def _states(model):
+    random = [v for v in model.variables if "seed_generator" in v.path]
+    return [*model.weights, *random]
 
 
 def _progress(name, epochs):
@@ -127,40 +248,39 @@ def _progress(name, epochs):
     return Progress()
 
 
-def _nameless(config):
-    """A configuration without names: Keras counts them up (adam, adam_1, ...)."""
-    if isinstance(config, dict):
-        return {k: _nameless(v) for k, v in config.items() if k != "name"}
-    if isinstance(config, (list, tuple)):
-        return [_nameless(c) for c in config]
-    return config
+def _measure(model, data):
+    arrays = data if isinstance(data, (list, tuple)) else (data,)
+    found = model.evaluate(*arrays, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in found.items()}
 
 
-def _sources(model):
-    """Source files, from this package, of the model's class and of its layers."""
-    import inspect
+def _ranges(x, y):
+    if y is None:
+        x, y = x[0][:2]
+    return {
+        part: [float(np.min(values)), float(np.max(values))]
+        for part, values in (("input", x), ("target", y))
+    }
 
-    kinds = {type(layer) for layer in model._flatten_layers()}
-    files = {inspect.getsourcefile(k) for k in kinds if k.__module__[:8] == "srtools."}
-    return [Path(file).read_text() for file in sorted(files)]
+
+def _sides(shape):
+    return [side if side else "any" for side in shape[1:]]
 
 
-def _fingerprint(part):
-    """Something short that JSON can hold and that differs when the data differ."""
-    if part is None or isinstance(part, (bool, int, float, str)):
-        return part
-    if isinstance(part, dict):
-        return {str(k): _fingerprint(v) for k, v in part.items() if k != "verbose"}
-    if isinstance(part, (list, tuple)):
-        return [_fingerprint(p) for p in part]
-    if isinstance(part, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(part)).hexdigest()
-        return [str(part.dtype), part.shape, digest]
-    if hasattr(part, "fingerprint"):
-        return part.fingerprint
-    if hasattr(part, "on_epoch_end"):  # a callback: its settings
-        settings = {k: v for k, v in vars(part).items() if np.isscalar(v)}
-        return [type(part).__name__, sorted(settings.items(), key=str)]
-    raise TypeError(
-        f"expected arrays or an object with `fingerprint`, received {type(part)}"
-    )
+def _provenance():
+    """Where, with what and when something was computed."""
+    import keras
+
+    backend = keras.backend.backend()
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    ).stdout.strip()
+    return {
+        "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
+        "versions": f"keras {keras.__version__} on {backend}",
+        "date": datetime.date.today().isoformat(),
+        "commit": commit or "unknown",
+    }

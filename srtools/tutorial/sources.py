@@ -1,0 +1,171 @@
+"""What a result rests on: the code behind a function or class, without its prose.
+
+Code counts as syntax trees without docstrings, comments, annotations and the messages
+of errors, so that an edited sentence changes nothing; and definition by definition, so
+that an edited formula changes what rests on it and nothing else.
+"""
+
+import ast
+import functools
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+_PACKAGE = "srtools."
+
+
+def sources(things: Iterable) -> dict[str, str]:
+    """Return the code that things rest on, as a checksum for each definition.
+
+    Parameters
+    ----------
+    things : iterable
+        Functions and classes, of this package or of a notebook, or names such as
+        ``"srtools.phantoms.shapes:random_shapes"``. Whatever else they use from this
+        package or from the notebook is followed; other packages are not.
+
+    Returns
+    -------
+    dict
+        From ``"module:name"`` to a checksum of the syntax tree.
+    """
+    found, left = {}, list(things)
+    while left:
+        thing = left.pop()
+        name, tree, used = _look_up(thing)
+        if name is None or name in found:
+            continue
+        found[name] = hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()[:16]
+        left.extend(used)
+    return dict(sorted(found.items()))
+
+
+def is_own(name: str) -> bool:
+    """Whether a string such as ``"srtools.phantoms.shapes:circle"`` names our code."""
+    module, _, definition = name.partition(":")
+    return module.startswith(_PACKAGE) and definition.isidentifier()
+
+
+def _look_up(thing):
+    """Return name and syntax tree of a definition, and the things that it uses."""
+    if isinstance(thing, functools.partial):
+        thing = thing.func
+    if inspect.ismethod(thing):
+        thing = thing.__func__
+    if not isinstance(thing, str):
+        module = getattr(thing, "__module__", None) or ""
+        if not module.startswith(_PACKAGE):
+            return _look_up_live(thing) if module == "__main__" else (None, None, ())
+        thing = f"{module}:{thing.__qualname__.split('.')[0]}"
+    module, _, name = thing.partition(":")
+    definitions, imports = _module(module)
+    if name not in definitions:
+        return None, None, ()
+    tree = definitions[name]
+    used = []
+    for first, attribute in _names(tree):
+        if first in definitions:
+            used.append(f"{module}:{first}")
+        elif first in imports:
+            used.append(_through_the_face(*imports[first], attribute))
+    return thing, tree, used
+
+
+def _look_up_live(thing):
+    """The same for a function or class of a notebook, whose names are alive."""
+    parts = [thing]
+    if inspect.isclass(thing):
+        parts = [part for part in vars(thing).values() if inspect.isfunction(part)]
+    trees, used = [], []
+    for part in parts:
+        code = textwrap.dedent(inspect.getsource(part))
+        tree = ast.parse(code)
+        trees.append(tree)
+        known = dict(part.__globals__)
+        known.update(inspect.getclosurevars(part).nonlocals)
+        for first, attribute in _names(tree):
+            value = known.get(first)
+            if inspect.ismodule(value):
+                value = getattr(value, attribute or "", None)
+            if inspect.isroutine(value) or inspect.isclass(value):
+                used.append(value)
+            elif isinstance(value, (bool, int, float, str, tuple)):
+                trees.append(ast.Constant((first, repr(value))))
+    return f"__main__:{thing.__qualname__}", ast.List(trees), used
+
+
+@functools.cache
+def _module(name):
+    """Definitions at the top of a module, and what it imports from this package."""
+    tree = ast.parse(Path(find_spec(name).origin).read_text(encoding="utf-8"))
+    definitions, imports = {}, {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "srtools"
+        ):
+            for alias in node.names:
+                imports[alias.asname or alias.name] = node.module, alias.name
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            definitions[node.name] = node
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                for part in ast.walk(target):
+                    if isinstance(part, ast.Name):
+                        definitions[part.id] = node
+    return definitions, imports
+
+
+def _through_the_face(module, name, attribute):
+    """Where a name that is imported from a room is defined."""
+    spec = find_spec(module)
+    if spec.submodule_search_locations is None:  # a plain module
+        return f"{module}:{name}"
+    if attribute and find_spec(f"{module}.{name}"):  # a room was imported, not a name
+        return _through_the_face(f"{module}.{name}", attribute, None)
+    for node in ast.walk(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.keyword) and node.arg == "submod_attrs":
+            for inner, names in ast.literal_eval(node.value).items():
+                if name in names:
+                    return f"{module}.{inner}:{name}"
+    return f"{module}:{name}"
+
+
+def _names(tree):
+    """Names that a tree uses, each with the attribute that is taken from it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.value.id, node.attr
+        elif isinstance(node, ast.Name):
+            yield node.id, None
+
+
+_PROSE = {"returns", "annotation", "type_comment", "type_params", "kind", "ctx"}
+
+
+def _plain(node):
+    """A tree as nested lists, without its prose and alike on every Python."""
+    if isinstance(node, list):
+        return [_plain(part) for part in node]
+    if not isinstance(node, ast.AST):
+        return node
+    if isinstance(node, ast.Raise):  # that it raises counts, what it says does not
+        return ["Raise"]
+    fields = {k: v for k, v in ast.iter_fields(node) if k not in _PROSE}
+    body = fields.get("body")
+    if isinstance(body, list) and body and _is_docstring(body[0]):
+        fields["body"] = body[1:]
+    kept = {k: _plain(v) for k, v in fields.items() if v not in (None, [])}
+    return [type(node).__name__, *sorted(kept.items())]
+
+
+def _is_docstring(node):
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

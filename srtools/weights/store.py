@@ -1,0 +1,222 @@
+"""Trained weights: where they are kept, and what their cards say of them.
+
+A network is a pair of files: ``name.keras``, Keras' own format with weights in half
+precision, and ``name.json``, its card. The networks of the book come with the package.
+"""
+
+import hashlib
+import html
+import io
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+SHIPPED = Path(__file__).parent
+"""The folder of the networks that come with the package."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a trained network.
+
+    Attributes
+    ----------
+    name, key : str
+        The key tells whether a training is the same: `srtools.tutorial.trained`.
+    architecture : dict
+        Class, shapes of input and output, number of parameters.
+    data : dict
+        The recipe of the training data.
+    seed : int
+    fit : dict
+        Epochs, batch size and the number of steps.
+    history : dict
+        Loss and metrics after each epoch.
+    metrics : dict
+        Loss and metrics of the final weights, on validation and test data.
+    taught_in : dict
+        Smallest and largest value of the training input and of its target.
+    seconds : float
+        That the training took.
+    hardware, versions, date, commit, licence : str
+        Where, with what and when it was trained, and how it may be used.
+    sha256 : str
+        Of the file of weights.
+    """
+
+    name: str
+    key: str
+    architecture: dict
+    data: dict
+    seed: int
+    fit: dict
+    history: dict
+    metrics: dict
+    taught_in: dict
+    seconds: float
+    hardware: str
+    versions: str
+    date: str
+    commit: str
+    licence: str = "MIT"
+    sha256: str = field(default="")
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{html.escape(name.replace('_', ' '))}</th>"
+            f"<td>{html.escape(_shown(value))}</td></tr>"
+            for name, value in asdict(self).items()
+            if name not in ("history", "key")
+        )
+        return f'<table class="card">{rows}</table>'
+
+
+def _shown(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_shown(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return " to ".join(_shown(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def read_card(path: Path) -> Card:
+    """Read the card beside a file of weights.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is no card.
+    """
+    card = path.with_suffix(".json")
+    try:
+        return Card(**json.loads(card.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: expected a card {card.name} beside it") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{card}: expected the card of a network ({error})") from error
+
+
+def check_file(path: Path, card: Card) -> None:
+    """Raise ValueError if a file of weights is missing or not the one of its card."""
+    if not path.exists():
+        raise ValueError(f"{path}: expected the weights of {card.name}, found no file")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != card.sha256:
+        raise ValueError(
+            f"{path}: expected SHA-256 {card.sha256}, found {found}: the file is "
+            "damaged or of another network; remove it and its card"
+        )
+
+
+def load_weights(model: keras.Model, path: Path, card: Card) -> None:
+    """Load weights into a network of the same architecture.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, of another network or architecture, or this Keras
+        cannot read it.
+    """
+    check_file(path, card)
+    plain = type(model).from_config(model.get_config())  # without an optimizer
+    try:
+        plain.load_weights(path)
+    except Exception as error:  # Keras raises many kinds
+        raise unreadable(path, card, error) from error
+    model.set_weights(plain.get_weights())
+
+
+def unreadable(path: Path, card: Card, error: Exception) -> ValueError:
+    """Return the error for weights that this Keras cannot read."""
+    return ValueError(
+        f"{path}: expected {card.architecture.get('class')} with "
+        f"{card.architecture.get('parameters')} parameters, saved by {card.versions}; "
+        f"this is keras {keras.__version__} ({str(error).splitlines()[0]})"
+    )
+
+
+def halve(model: keras.Model) -> None:
+    """Round the weights of a network as `save` does, in place."""
+    model.set_weights([_half(w).astype(w.dtype) for w in model.get_weights()])
+
+
+def save(model: keras.Model, path: Path, card: dict) -> Card:
+    """Write a network and its card; the card comes last and says that both are whole.
+
+    Parameters
+    ----------
+    model : keras.Model
+    path : Path
+        Ends in ``.keras``.
+    card : dict
+        Fields of `Card`, but for ``sha256``.
+
+    Returns
+    -------
+    Card
+    """
+    plain = type(model).from_config(model.get_config())  # without loss and optimizer
+    plain.set_weights(model.get_weights())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
+    try:
+        plain.save(partial)
+        _shrink(partial)
+        card = Card(**card, sha256=hashlib.sha256(partial.read_bytes()).hexdigest())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    text = json.dumps(asdict(card), indent=1, default=float)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path.with_suffix(".json"))
+    return card
+
+
+def _shrink(path):
+    """Store the weights of a ``.keras`` file as half-precision numbers, packed."""
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    for name in [n for n in parts if n.endswith(".h5")]:
+        small = io.BytesIO()
+        with (
+            h5py.File(io.BytesIO(parts[name]), "r") as full,
+            h5py.File(small, "w") as f,
+        ):
+            full.visititems(lambda key, item, f=f: _copy(key, item, f))
+            f.attrs.update(full.attrs)
+        parts[name] = small.getvalue()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in parts.items():  # at one time: the same bytes each time
+            new.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+
+
+def _copy(key, item, file):
+    if isinstance(item, h5py.Group):
+        group = file.require_group(key)
+        group.attrs.update(item.attrs)
+    else:
+        values = _half(item[()])
+        packed = {"compression": "gzip", "shuffle": True} if values.size > 100 else {}
+        file.create_dataset(key, data=values, **packed).attrs.update(item.attrs)
+
+
+def _half(values):
+    """Values with eight binary digits, as bfloat16 has them, in half precision.
+
+    What float16 could hold beyond them is noise to a network, and does not pack.
+    """
+    values = np.asarray(values)
+    if values.dtype != np.float32:
+        return values
+    bits = values.view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000  # to the nearest, ties even
+    rounded = bits.astype(np.uint32).view(np.float32)
+    with np.errstate(over="ignore"):
+        half = rounded.astype(np.float16)
+    return half if np.isfinite(half).all() else rounded

@@ -1,0 +1,110 @@
+"""An edited formula changes the key of all that rests on it, an edited sentence none."""
+
+import functools
+import sys
+
+import pytest
+
+from srtools.phantoms import random_shapes
+from srtools.tomography import ParallelBeam, tune_tv
+from srtools.tutorial.sources import _module, sources
+
+HOUSE = {
+    "srtools/__init__.py": "",
+    "srtools/below/__init__.py": (
+        "import lazy_loader\n"
+        "__getattr__, __dir__, __all__ = lazy_loader.attach(\n"
+        "    __name__, submod_attrs={'depth': ['deep', 'SCALE']})\n"
+    ),
+    "srtools/below/depth.py": (
+        '"""Depth."""\n'
+        "SCALE = 2\n"
+        "UNUSED = 3\n"
+        "def deep(x: float) -> float:\n"
+        '    """Say what it does."""\n'
+        "    if x < 0:\n"
+        "        raise ValueError(f'expected more, received {x}')\n"
+        "    return SCALE * x  # why\n"
+        "def beside(x):\n"
+        "    return UNUSED\n"
+    ),
+    "srtools/top.py": (
+        "from srtools.below import deep\n"
+        "def formula(x):\n"
+        "    return _part(deep(x))\n"
+        "def _part(x):\n"
+        "    return x + 1\n"
+    ),
+}
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """Checksums of `formula` after an edit of one of the files above."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.split(".")[0] == "srtools"]:
+        monkeypatch.delitem(sys.modules, name)
+
+    def write(edited="", old="", new=""):
+        for name, text in HOUSE.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.replace(old, new) if name.endswith(edited) else text)
+            assert name != edited or old in text
+        _module.cache_clear()
+        return sources(["srtools.top:formula"])
+
+    yield write
+    _module.cache_clear()
+
+
+def test_everything_that_a_formula_uses_is_followed(house):
+    assert list(house()) == [
+        "srtools.below.depth:SCALE",
+        "srtools.below.depth:deep",
+        "srtools.top:_part",
+        "srtools.top:formula",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("depth.py", "SCALE = 2", "SCALE = 2.5"),
+        ("depth.py", "SCALE * x", "SCALE / x"),
+        ("depth.py", "x < 0", "x < 1"),
+        ("top.py", "x + 1", "x + 2"),
+        ("top.py", "_part(deep(x))", "deep(x)"),
+    ],
+)
+def test_an_edited_formula_counts(house, file, old, new):
+    assert house() != house(file, old, new)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("depth.py", "Say what it does.", "Say it otherwise."),
+        ("depth.py", "# why", "# for another reason"),
+        ("depth.py", "expected more", "wanted more"),
+        ("depth.py", "x: float", "x"),
+        ("depth.py", "-> float", "-> int"),
+        ("depth.py", "UNUSED = 3", "UNUSED = 4"),
+        ("depth.py", "return UNUSED", "return 5"),
+        ("top.py", "def formula", "\n\n\ndef formula"),
+    ],
+)
+def test_an_edited_sentence_and_what_is_not_used_do_not(house, file, old, new):
+    assert house() == house(file, old, new)
+
+
+def test_functions_of_the_package_are_found_through_its_faces():
+    found = sources([tune_tv, functools.partial(random_shapes, max_shapes=3)])
+    assert "srtools.tomography.parallel_beam:ParallelBeam" in found
+    assert "srtools.metrics:psnr" in found
+    assert "srtools.phantoms.shapes:circle" in found
+    assert not [name for name in found if not name.startswith("srtools.")]
+
+
+def test_a_method_counts_as_its_class():
+    assert sources([ParallelBeam.fbp]) == sources([ParallelBeam])

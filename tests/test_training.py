@@ -1,0 +1,363 @@
+"""Networks and baselines are trained once, and never loaded for something else."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from srtools import weights
+from srtools.models import pretrained, unet, zoo
+from srtools.phantoms import ellipses, random_shapes
+from srtools.segmentation import weighted_cross_entropy
+from srtools.tomography import ParallelBeam
+from srtools.tutorial import scale, trained, tuned
+from srtools.tutorial.key import training_key
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("SRTOOLS_CACHE", str(tmp_path))
+    monkeypatch.delenv("SRTOOLS_TRAIN", raising=False)
+    return tmp_path / "trained"
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The calls of ``fit`` that were made."""
+    calls, fit = [], keras.Model.fit
+
+    def counted(self, *args, **kwargs):
+        calls.append(1)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", counted)
+    return calls
+
+
+X = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+
+
+def train(
+    *,
+    x=X,
+    rate=0.01,
+    units=4,
+    loss="mse",
+    recipe=None,
+    seed=0,
+    patience=3,
+    name="small",
+    **fit,
+):
+    inputs = keras.Input((3,), name="x")
+    outputs = keras.layers.Dense(units, name="y")(inputs)
+    model = keras.Model(inputs, outputs, name="small")
+    model.compile(keras.optimizers.Adam(rate), loss)
+    stop = keras.callbacks.EarlyStopping("loss", patience=patience)
+    fit = {"epochs": 2, "callbacks": [stop], **fit}
+    recipe = {"draw": random_shapes, "n": 20} if recipe is None else recipe
+    y = np.tile(x[:, :1], units)
+    return model, trained(name, model, x, y, recipe=recipe, seed=seed, **fit)
+
+
+def same(first, second):
+    pairs = zip(first.get_weights(), second.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_the_scale_is_quick_unless_the_environment_says_otherwise(monkeypatch):
+    monkeypatch.delenv("SRTOOLS_SCALE", raising=False)
+    assert scale() == "quick"
+    monkeypatch.setenv("SRTOOLS_SCALE", "full")
+    assert scale() == "full"
+    monkeypatch.setenv("SRTOOLS_SCALE", "huge")
+    with pytest.raises(ValueError, match="quick or full, received 'huge'"):
+        scale()
+
+
+def test_a_network_is_trained_once_and_then_loaded(fits):
+    first, before = train()
+    again, after = train()
+    assert len(fits) == 1
+    assert before.history == after.history and len(before.history["loss"]) == 2
+    assert (before.loaded, after.loaded) == (False, True)
+    assert "trained now: 2 epochs" in repr(before)
+    assert "loaded; trained earlier: 2 epochs" in repr(after)
+    assert same(first, again)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rate": 0.02},
+        {"units": 5},
+        {"epochs": 3},
+        {"patience": 4},
+        {"seed": 1},
+        {"loss": "mae"},
+        {"loss": keras.losses.Huber(0.5)},
+        {"batch_size": 5},
+        {"recipe": {"draw": random_shapes, "n": 21}},
+        {"recipe": {"draw": ellipses, "n": 20}},
+        {"x": np.zeros((21, 3), "float32")},
+    ],
+    ids=str,
+)
+def test_whatever_determines_a_training_trains_again(fits, change):
+    train()
+    train(**change)
+    assert len(fits) == 2
+
+
+def test_the_setting_of_a_loss_and_the_value_in_a_closure_count(fits):
+    def of_weight(weight):
+        def loss(truth, guess):
+            return weight * keras.ops.mean((truth - guess) ** 2)
+
+        return loss
+
+    of_weight.__module__ = "__main__"
+    for weight in (1.0, 2.0, 2.0):
+        loss = of_weight(weight)
+        loss.__module__ = "__main__"  # as in a notebook
+        train(loss=loss)
+    assert len(fits) == 2
+
+
+def test_the_setting_of_a_loss_of_the_package_counts():
+    def key(loss):
+        model = unet((8, 8, 1), filters=(2, 4))
+        model.compile("adam", loss)
+        return training_key(model, {}, 0, [X], {})
+
+    assert key(weighted_cross_entropy(1)) == key(weighted_cross_entropy(1))
+    assert key(weighted_cross_entropy(1)) != key(weighted_cross_entropy(2))
+
+
+def test_rounding_of_the_data_and_the_names_of_layers_do_not_count(fits):
+    train()
+    train(x=X + np.float32(1e-6))
+    keras.layers.Dense(3)  # Keras counts names up
+    train()
+    assert len(fits) == 1
+
+
+def test_the_seed_decides_all_that_is_random_whatever_happened_before():
+    first, _ = train()
+    keras.utils.set_random_seed(77)
+    np.random.default_rng().normal(size=9)
+    os.environ["SRTOOLS_CACHE"] += "-again"
+    again, training = train()
+    other, _ = train(seed=1)
+    assert not training.loaded
+    assert same(first, again) and not same(first, other)
+
+
+def test_the_seed_decides_dropout_too():
+    def with_dropout():
+        inputs = keras.Input((3,))
+        x = keras.layers.Dropout(0.5)(keras.layers.Dense(8)(inputs))
+        model = keras.Model(inputs, keras.layers.Dense(1)(x))
+        model.compile("adam", "mse")
+        return model
+
+    models = []
+    for turn in range(2):
+        os.environ["SRTOOLS_CACHE"] += f"-{turn}"
+        models.append(with_dropout())
+        trained("drop", models[-1], X, X[:, :1], recipe={}, epochs=2)
+    assert same(*models)
+
+
+def test_weights_are_rounded_before_anyone_sees_them():
+    model, _ = train()
+    for values in model.get_weights():
+        assert np.array_equal(values, values.astype("float16").astype("float32"))
+        assert not (values.view("uint32") & 0xFFFF).any()  # eight binary digits
+
+
+def test_rounding_goes_to_the_nearest_and_keeps_what_float16_cannot_hold():
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(4)(inputs))
+    exact = np.array([[1 / 3, -1e5, 257, 259]], "float32")
+    model.set_weights([exact, np.zeros(4, "float32")])
+    weights.halve(model)
+    found = model.get_weights()[0]
+    assert np.allclose(found, exact, rtol=2**-8)
+    assert found[0].tolist()[2:] == [256, 260]  # both lie midway: to the even one
+
+
+def test_the_card_says_what_was_done(folder):
+    train(
+        test_data=(X, np.tile(X[:, :1], 4)), validation_data=(X, np.tile(X[:, :1], 4))
+    )
+    (card,) = folder.glob("*.json")
+    said = json.loads(card.read_text())
+    assert said["architecture"]["parameters"] == 16
+    assert said["data"] == {"draw": "srtools.phantoms.shapes:random_shapes", "n": 20}
+    assert said["fit"] == {"epochs": 2, "batch_size": 32, "steps": 2}
+    assert said["metrics"]["test"] == said["metrics"]["validation"]
+    assert said["taught_in"]["input"] == pytest.approx([X.min(), X.max()])
+    assert said["licence"] == "MIT" and said["seconds"] >= 0
+    content = card.with_suffix(".keras").read_bytes()
+    assert said["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_weights_exchanged_between_two_networks_are_refused(folder):
+    train()
+    train(units=5, name="other")
+    one, two = sorted(folder.glob("*.keras"))
+    one.write_bytes(two.read_bytes())
+    assert one.name.startswith("other")
+    with pytest.raises(ValueError, match=rf"{one.name}: expected SHA-256 .* remove"):
+        train(units=5, name="other")
+
+
+def test_weights_of_another_architecture_are_refused(folder):
+    train()
+    other, _ = train(units=5, name="other")
+    (path,) = folder.glob("small*.keras")
+    with pytest.raises(ValueError, match=r"expected small with 16 parameters, saved"):
+        weights.load_weights(other, path, weights.read_card(path))
+
+
+def test_truncated_weights_are_refused_by_name(folder):
+    train()
+    (path,) = folder.glob("*.keras")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=rf"{path.name}: expected SHA-256"):
+        train()
+
+
+def test_a_card_without_weights_is_refused_by_name(folder, fits):
+    train()
+    (path,) = folder.glob("*.keras")
+    path.with_suffix(".json").unlink()
+    with pytest.raises(ValueError, match=r"expected a card small-\w+\.json beside it"):
+        train()
+
+
+def test_an_interrupted_training_leaves_nothing(fits, folder, monkeypatch):
+    def broken(self, path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save", broken)
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    assert not list(folder.glob("*"))
+    train()
+    assert len(fits) == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_the_file_and_not_the_network(
+    tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SRTOOLS_CACHE", str(tmp_path / "file"))
+    model, training = train()
+    assert training.history["loss"] and np.isfinite(model.get_weights()[0]).all()
+    assert "small: trained, but its weights cannot be kept" in caplog.text
+    assert tuned("weight", max, [1, 2], recipe={}) == 2
+    assert "weight: tuned, but the result cannot be kept" in caplog.text
+
+
+def test_two_processes_that_train_the_same_network_do_not_disturb_each_other(folder):
+    first, _ = train()
+    (path,) = folder.glob("*.keras")
+    partial = path.with_name(f"partial-{os.getpid() + 1}-{path.name}")
+    partial.write_bytes(b"half of another process's file")
+    again, training = train()
+    assert training.loaded and same(first, again)
+    assert partial.exists()
+
+
+def test_data_without_a_recipe_are_refused():
+    model, _ = train()
+    with pytest.raises(TypeError, match=r"small: expected recipe=.*received ndarray"):
+        trained("small", model, X, X)
+    with pytest.raises(TypeError, match=r"functions and objects .* received object"):
+        trained("small", model, X, X, recipe={"what": object()})
+    with pytest.raises(TypeError, match="received ndarray"):
+        trained("small", model, X, X, recipe=np.zeros(20_000))
+
+
+def test_what_is_tuned_is_tuned_once(tmp_path):
+    calls = []
+
+    def best(beam, x, *, largest):
+        calls.append(1)
+        return {"weight": np.float64(x.max() * largest)}
+
+    best.__module__ = "__main__"
+    beam = ParallelBeam(8, [0.0, 90.0])
+    for _ in range(2):
+        assert tuned("tv", best, beam, X, recipe={"n": 1}, largest=2) == {
+            "weight": X.max() * 2
+        }
+    assert len(calls) == 1
+    tuned("tv", best, beam, X, recipe={"n": 2}, largest=2)
+    tuned("tv", best, beam, X, recipe={"n": 1}, largest=3)
+    tuned("tv", best, ParallelBeam(8, [0.0, 91.0]), X, recipe={"n": 1}, largest=2)
+    assert len(calls) == 4
+
+
+@pytest.fixture
+def shipped(monkeypatch, tmp_path, folder):
+    """A package that comes with one small network."""
+    train()
+    (path,) = folder.glob("*.keras")
+    place = tmp_path / "weights"
+    place.mkdir()
+    for file in (path, path.with_suffix(".json")):
+        file.rename(place / f"small{file.suffix}")
+    monkeypatch.setattr(weights, "SHIPPED", place)
+    monkeypatch.setattr(zoo, "SHIPPED", place)
+    return place
+
+
+def test_weights_of_the_package_are_found_first(shipped, fits):
+    _, training = train()
+    assert training.loaded and not fits
+
+
+def test_training_in_front_of_the_reader_passes_over_them(shipped, fits, monkeypatch):
+    monkeypatch.setenv("SRTOOLS_TRAIN", "1")
+    _, training = train()
+    assert not training.loaded and len(fits) == 1
+
+
+def test_other_settings_do_not_find_them(shipped, fits):
+    _, training = train(rate=0.02)
+    assert not training.loaded
+
+
+def test_a_pretrained_network_predicts_as_the_trained_one(shipped):
+    expected, _ = train()
+    model, card = pretrained("small")
+    assert np.allclose(model.predict(X, verbose=0), expected.predict(X, verbose=0))
+    assert card.taught_in["input"] == pytest.approx([X.min(), X.max()])
+    assert "<th>taught in</th>" in card._repr_html_()
+
+
+def test_an_unknown_network_is_answered_with_the_nearest(shipped):
+    with pytest.raises(
+        KeyError, match=r"expected one of small, .*did you mean 'small'"
+    ):
+        pretrained("smal")
+
+
+def test_what_comes_with_the_package_is_whole_and_small():
+    cards = [json.loads(card.read_text()) for card in weights.SHIPPED.glob("*.json")]
+    networks = [card for card in cards if "sha256" in card]
+    for card in networks:
+        file = weights.SHIPPED / f"{Path(card['name']).name.replace(' ', '_')}.keras"
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == card["sha256"]
+    assert {f.stem for f in weights.SHIPPED.glob("*.keras")} <= {
+        f.stem for f in weights.SHIPPED.glob("*.json")
+    }
+    assert sum(file.stat().st_size for file in weights.SHIPPED.iterdir()) < 12e6
