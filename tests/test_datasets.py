@@ -1,6 +1,8 @@
 import hashlib
 import http.server
 import os
+import re
+import resource
 import threading
 import time
 from dataclasses import replace
@@ -8,19 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from srtools import datasets
+from srtools import datasets, xrdct
 from srtools.datasets import download
 from srtools.datasets import entries as entries_module
 
 CONTENT = b"\x89HDF\r\n\x1a\n" + np.random.default_rng(0).bytes(200_000)
+SCAN = {"angles.txt": b"0 90", "tiffs/raw_0.tiff": b"one", "tiffs/raw_1.tiff": b"two"}
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT; ``breaks`` times the connection breaks halfway."""
+    """Serves CONTENT, or a file of SCAN; ``breaks`` times the connection breaks."""
 
     breaks = 0
     content = CONTENT
-    ranges = True
     seen = ()
 
     def do_HEAD(self):
@@ -28,13 +30,9 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self):
-        wish = self.headers.get("Range") if self.ranges else None
-        type(self).seen = (*self.seen, wish)
-        start = int(wish.split("=")[1].rstrip("-")) if wish else 0
-        if start and start >= len(self.content):
-            return self.send_error(416)
-        body = self.content[start:]
-        self.send_response(206 if wish else 200)
+        type(self).seen = (*self.seen, self.path)
+        body = SCAN.get(self.path.removeprefix("/scan/"), self.content)
+        self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.breaks:
@@ -48,26 +46,29 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch, tmp_path):
-    """A server of this machine that has the tooth, and an empty cache."""
+    """A server of this machine that has tooth and tube, and an empty cache."""
     handler = type("Handler", (Server,), {})
     serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=serving.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.delenv("SRTOOLS_DATA", raising=False)
     monkeypatch.setattr(download.pooch, "os_cache", lambda _: tmp_path / "cache")
-    monkeypatch.setattr(download.time, "sleep", lambda _: None)
-    use_url(
-        monkeypatch,
-        f"http://127.0.0.1:{serving.server_port}/tooth.h5",
-        hashlib.sha256(CONTENT).hexdigest(),
-    )
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # between pooch's attempts
+    address = f"http://127.0.0.1:{serving.server_port}"
+    change(monkeypatch, "tooth", url=f"{address}/tooth.h5", sha256=sha256(CONTENT))
+    hashes = {path: sha256(content) for path, content in SCAN.items()}
+    change(monkeypatch, "savu_tube", url=f"{address}/scan", files=hashes)
     yield handler
     serving.shutdown()
     serving.server_close()
 
 
-def use_url(monkeypatch, url, sha256, name="tooth"):
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def change(monkeypatch, name, **how):
     entries = dict(datasets.catalogue())
-    entries[name] = replace(entries[name], url=url, sha256=sha256)
+    entries[name] = replace(entries[name], **how)
     changed = datasets.Catalogue(entries.values())
     monkeypatch.setattr(entries_module, "_CATALOGUE", changed)
 
@@ -84,9 +85,8 @@ def test_catalogue_has_the_seeds_table_its_samples_and_the_open_data():
     for end in "3hydsz m3djsz 58zdsz ft0dsz 0a0dsz jd0dsz vdl9rz".split():
         assert f"tiny.cc/{end}" in links
     assert {"tinyurl.com/y2t56hgd", "tinyurl.com/y2l4jvoj"} <= set(links)
-    assert {"tooth", "ni_superalloy", "ni_superalloy_truth"} <= set(
-        datasets.catalogue()
-    )
+    open_data = {"tooth", "ni_superalloy", "savu_tube", "cement", "bone", "nerve"}
+    assert open_data <= set(datasets.catalogue())
 
 
 def test_catalogue_displays_every_entry_as_html_and_as_text():
@@ -113,6 +113,48 @@ def test_catalogue_suggests_the_nearest_name():
         datasets.available("zzzz")
 
 
+def test_every_entry_agrees_with_itself():
+    for name, entry in datasets.catalogue().items():
+        known = [entry.sha256, *entry.files.values()]
+        assert all(re.fullmatch("|[0-9a-f]{64}", sha) for sha in known), name
+        assert not (entry.sha256 and entry.files), name
+        assert all(len(shape) <= len(entry.axes) for shape in entry.keys.values())
+        assert bool(entry.axes) == ("Images" in entry.keys), name
+        if entry.count:  # the memory is that of what the stand-in holds
+            names = [key for key in entry.keys if key in ("Images", "Sinograms")]
+            items = sum(np.prod(entry.keys[key]) for key in names)
+            assert entry.nbytes == 4 * entry.count * items, name
+            assert entry.together and name in entry.stand_in
+
+
+def test_the_channels_are_those_of_the_simulator():
+    for name in ("xrdct_75", "xrdct_149"):
+        channels = {k: shape[2] for k, shape in datasets.catalogue()[name].keys.items()}
+        phases = len(xrdct.COMPONENTS)
+        assert channels.pop("Images") == xrdct.N_CHANNELS
+        assert channels.pop("Phases") == phases
+        assert set(channels.values()) == {phases - 1}
+
+
+def test_an_address_comes_from_repository_commit_and_path():
+    entry = datasets.catalogue()["cement"]
+    assert entry.link == "https://github.com/qim-center/qim3d"
+    assert entry.url == (
+        "https://raw.githubusercontent.com/qim-center/qim3d/"
+        "3c22d7231496e7e3a435b3421e4a17c1b47ea587/"
+        "qim3d/examples/cement_128x128x128.tif"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "found"), [("colour = 'red'", "colour"), ("repository = 'a/b'", "commit")]
+)
+def test_a_wrong_entry_is_named(tmp_path, line, found):
+    (tmp_path / "my.toml").write_text(f"[mine]\nlink = 'http://a'\n{line}\n")
+    with pytest.raises(ValueError, match=rf"my\.toml: .* Entry in \[mine\].*{found}"):
+        entries_module._read(tmp_path / "my.toml")
+
+
 # fetch
 
 
@@ -124,48 +166,48 @@ def test_fetch_downloads_once_and_then_uses_the_cache(server, tmp_path):
     assert files(tmp_path) == ["tooth.h5"]
 
 
-def test_fetch_resumes_a_broken_download(server, tmp_path):
-    server.breaks = 1
+def test_fetch_tries_a_broken_download_again(server, tmp_path):
+    server.breaks = 2
     assert datasets.fetch("tooth").read_bytes() == CONTENT
-    first, second = server.seen
-    assert first is None and 0 < int(second[6:-1]) <= len(CONTENT) // 2
-
-
-def test_fetch_leaves_nothing_that_looks_complete_and_the_next_call_resumes(
-    server, tmp_path
-):
-    server.breaks = 3
-    with pytest.raises(ConnectionError, match=r"tooth\.h5.*SRTOOLS_DATA"):
-        datasets.fetch("tooth")
-    assert files(tmp_path) == ["tooth.h5.partial"]
-    assert datasets.fetch("tooth").read_bytes() == CONTENT
-    assert server.seen[-1].startswith("bytes=")
+    assert len(server.seen) == 3
     assert files(tmp_path) == ["tooth.h5"]
 
 
-@pytest.mark.parametrize(
-    "rest", [CONTENT, CONTENT + b"more", b"other"], ids=["all", "more", "other"]
-)
-def test_fetch_starts_anew_when_the_rest_does_not_fit(server, tmp_path, rest):
-    server.ranges = rest == CONTENT + b"more"
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "tooth.h5.partial").write_bytes(rest)
+def test_fetch_leaves_nothing_of_a_download_that_breaks_thrice(server, tmp_path):
+    server.breaks = 3
+    with pytest.raises(ConnectionError, match=r"tooth\.h5.*SRTOOLS_DATA"):
+        datasets.fetch("tooth")
+    assert files(tmp_path) == []
     assert datasets.fetch("tooth").read_bytes() == CONTENT
 
 
-def test_fetch_keeps_a_wrong_download_aside(server, tmp_path):
+def test_fetch_keeps_nothing_of_a_wrong_download(server, tmp_path):
     server.content = b"wrong"
-    with pytest.raises(ValueError, match=r"expected SHA-256 .*mismatch and not used"):
-        datasets.fetch("tooth")
-    assert files(tmp_path) == ["tooth.h5.mismatch"]
-
-
-def test_fetch_checks_the_disk_before_it_writes(server, tmp_path, monkeypatch):
-    usage = download.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(OSError, match=r"expected 0\.0002 GB of free disk space"):
+    with pytest.raises(
+        ValueError, match=r"tooth\.h5: expected SHA-256 .* nothing of it is kept"
+    ):
         datasets.fetch("tooth")
     assert files(tmp_path) == []
+
+
+def test_fetch_says_where_it_cannot_write(server, tmp_path):
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # as on a full disk
+    try:
+        with pytest.raises(
+            OSError, match=r"cache: expected to write tooth\.h5 there, rec.* too large"
+        ):
+            datasets.fetch("tooth")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert files(tmp_path) == []
+
+
+def test_fetch_does_not_tell_paths_of_the_machine(server, tmp_path, capfd):
+    datasets.fetch("tooth")
+    datasets.fetch("savu_tube")
+    said = capfd.readouterr()
+    assert "100%" in said.err and str(tmp_path) not in said.err + said.out
 
 
 def test_fetch_replaces_a_damaged_file_in_the_cache(server, tmp_path):
@@ -192,7 +234,7 @@ def test_fetch_takes_the_readers_copy_first_and_checks_it(
 
 def test_offline_and_dead_links_say_what_to_do(server, monkeypatch):
     nobody = "http://127.0.0.1:9/"
-    use_url(monkeypatch, nobody, "", name="xrdct_75")
+    change(monkeypatch, "xrdct_75", url=nobody)
     with pytest.raises(
         ConnectionError, match=r"xrdct_75\.h5.*SRTOOLS_DATA.*simulate\('xrdct_75'\)"
     ):
@@ -202,7 +244,7 @@ def test_offline_and_dead_links_say_what_to_do(server, monkeypatch):
 
 def test_a_link_that_gives_a_web_page_is_a_dead_link(server, tmp_path, monkeypatch):
     url = datasets.catalogue()["tooth"].url
-    use_url(monkeypatch, url, "", name="div2k")
+    change(monkeypatch, "div2k", url=url)
     assert datasets.fetch("div2k").read_bytes() == CONTENT
     (tmp_path / "cache" / "div2k.h5").unlink()
     server.content = b"<html>parked</html>"
@@ -213,15 +255,66 @@ def test_a_link_that_gives_a_web_page_is_a_dead_link(server, tmp_path, monkeypat
 
 def test_available_does_not_wait_for_a_silent_server(server, monkeypatch):
     assert datasets.available("tooth")
-    monkeypatch.setattr(server, "do_HEAD", lambda self: time.sleep(0.4))
-    monkeypatch.setattr(download.time, "sleep", time.sleep)
+    monkeypatch.setattr(server, "do_HEAD", lambda _: threading.Event().wait(0.4))
     start = time.perf_counter()
     assert not datasets.available("tooth", timeout=0.1)
     assert time.perf_counter() - start < 0.35
 
 
+# folders
+
+
+def test_fetch_downloads_a_folder_and_later_what_is_missing(server, tmp_path):
+    folder = datasets.fetch("savu_tube")
+    assert folder == tmp_path / "cache" / "savu_tube"
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert found == {path.split("/")[-1]: content for path, content in SCAN.items()}
+    (folder / "raw_0.tiff").write_bytes(b"damaged")
+    (folder / "raw_1.tiff").unlink()
+    datasets.fetch("savu_tube")
+    paths = [f"/scan/{path}" for path in SCAN]
+    assert list(server.seen) == [*paths, *paths[1:]]
+    assert (folder / "raw_0.tiff").read_bytes() == b"one"
+    assert datasets.available("savu_tube") and len(server.seen) == 5
+
+
+def test_a_folder_of_the_reader_is_checked_file_by_file(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("SRTOOLS_DATA", str(tmp_path))
+    own = tmp_path / "savu_tube"
+    own.mkdir()
+    for path, content in SCAN.items():
+        (own / path.split("/")[-1]).write_bytes(content)
+    assert datasets.fetch("savu_tube") == own and datasets.available("savu_tube")
+    (own / "raw_1.tiff").write_bytes(b"three")
+    with pytest.raises(ValueError, match=r"raw_1\.tiff: expected SHA-256 .* received"):
+        datasets.fetch("savu_tube")
+    (own / "raw_1.tiff").unlink()
+    with pytest.raises(ValueError, match=r"raw_1\.tiff: expected a file, found none"):
+        datasets.fetch("savu_tube")
+    assert not datasets.available("savu_tube") and not server.seen
+
+
+@pytest.mark.parametrize("place", ["volumes/NT_128x128x128.tif", "NT_128x128x128.tif"])
+def test_a_copy_lies_in_its_folder_or_without(tmp_path, monkeypatch, place):
+    change(monkeypatch, "nerve", sha256=sha256(b"fibres"))
+    monkeypatch.setenv("SRTOOLS_DATA", str(tmp_path))
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_bytes(b"fibres")
+    assert datasets.fetch("nerve") == tmp_path / place
+
+
 @pytest.mark.skipif("SRTOOLS_DATA" not in os.environ, reason="no folder of real data")
-@pytest.mark.parametrize("name", ["tooth", "ni_superalloy", "ni_superalloy_truth"])
+@pytest.mark.parametrize(
+    "name", [k for k, e in datasets.catalogue().items() if e.sha256 or e.files]
+)
 def test_the_real_files_have_the_checksums_of_the_catalogue(name):
     assert datasets.available(name)
     assert datasets.fetch(name).exists()
+
+
+@pytest.mark.skipif("SRTOOLS_DATA" not in os.environ, reason="no folder of real data")
+def test_the_tube_is_the_one_that_was_described():
+    files = sorted(datasets.fetch("savu_tube").glob("raw_*.tiff"))
+    assert len(files) == 91
+    together = hashlib.sha256(b"".join(file.read_bytes() for file in files))
+    assert together.hexdigest().startswith("de55dcd765bc9b80589370b826e20833")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from srtools.datasets import benchmarks, load, simulate, toy, verify
+from srtools.datasets import benchmarks, simulate, toy, verify
 from srtools.files import read_reconstruct_library
 from srtools.tomography import ParallelBeam
 from srtools.xrdct import downsample
@@ -199,90 +199,3 @@ def test_the_toy_set_is_small_and_always_the_same():
     assert digest == hashlib.sha256(toy().tobytes()).hexdigest()
     assert 0 <= images.min() and 0.5 < images.max() <= 1
     assert not np.array_equal(images, toy(1))
-
-
-# load
-
-
-def test_load_slices_without_reading_the_rest(bed, monkeypatch):
-    volume = load("microct_369", bed["microct_369"])
-    whole = data(bed["microct_369"])
-    assert volume.axes == "yxz" and volume.shape == whole.shape and volume.ndim == 3
-    assert volume.nbytes == whole.nbytes and len(volume) == len(whole)
-    np.testing.assert_array_equal(volume[:, :, 1], whole[:, :, 1])
-    np.testing.assert_array_equal(volume[..., -1], whole[..., -1])
-    np.testing.assert_array_equal(volume[3], whole[3])
-    np.testing.assert_array_equal(np.asarray(volume), whole)
-    assert "z: 2" in repr(volume)
-    with pytest.raises(IndexError, match="up to 3 indices, received 4"):
-        volume[0, 0, 0, 0]
-    with pytest.raises(IndexError, match="index 2 is out of range for 2"):
-        volume[0, 0, 2]
-
-
-def test_load_opens_truth_and_sinograms(bed, tmp_path):
-    layers = load("xrdct_75", bed["xrdct_75"])
-    assert layers.axes == "yxcn" and layers.shape[2:] == (2038, 2)
-    assert load("xrdct_75", bed["xrdct_75"], key="Phases").shape[2:] == (6, 2)
-    pairs = simulate("shapes", tmp_path / "a.h5", **SMALL)
-    assert load("shapes", pairs, key="Sinograms").shape == (32, 32, 3)
-
-
-@pytest.mark.parametrize("kind", ["npy", "pages", "folder"])
-def test_load_reads_npy_and_tiff_in_any_order_of_axes(tmp_path, kind):
-    stored = (
-        np.random.default_rng(0).random((4, 185, 185)).astype(np.float32)
-    )  # z, y, x
-    expected = np.moveaxis(stored, 0, -1)
-    path, axes = tmp_path / "volume", None
-    if kind == "npy":
-        path, axes = path.with_suffix(".npy"), "zyx"
-        np.save(path, stored)
-    elif kind == "pages":
-        path = path.with_suffix(".tif")
-        tifffile.imwrite(path, stored, photometric="minisblack")
-    else:
-        path.mkdir()
-        for i, page in enumerate(stored):
-            tifffile.imwrite(path / f"{i:05}.tiff", page)
-    volume = load("microct_185", path, axes=axes)
-    assert volume.shape == (185, 185, 4)
-    np.testing.assert_array_equal(volume[:, :, 2], expected[:, :, 2])
-    np.testing.assert_array_equal(volume[5:9, 7, ::2], expected[5:9, 7, ::2])
-    np.testing.assert_array_equal(volume[..., 4:], expected[..., 4:])
-    if kind == "npy":
-        with pytest.raises(
-            ValueError, match=r"another order\? Then pass axes='z(yx|xy)'"
-        ):
-            load("microct_185", path)
-        with pytest.raises(ValueError, match=r"axes out of 'yxz' \(y and x .*'zy'"):
-            load("microct_185", path, axes="zy")
-
-
-def test_load_says_what_is_wrong(bed, tmp_path):
-    with pytest.raises(KeyError, match="did you mean 'microct_369'"):
-        load("microct369", tmp_path)
-    with pytest.raises(ValueError, match="use fetch for its file"):
-        load("tooth", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"none\.h5: no such file"):
-        load("shapes", tmp_path / "none.h5")
-    with pytest.raises(ValueError, match=r"dataset 'Volume', found \['Checksums', 'Im"):
-        load("microct_185", bed["microct_185"], key="Volume")
-    with pytest.raises(ValueError, match="expected microct_185, found microct_369"):
-        load("microct_185", bed["microct_369"])
-    np.save(tmp_path / "small.npy", np.zeros((9, 9, 4)))
-    message = r"expected axes 'yxz' of lengths \[185, 185, 'any'\].* found \[9, 9, 4\]$"
-    with pytest.raises(ValueError, match=message):
-        load("microct_185", tmp_path / "small.npy")
-    for name in ("bad.npy", "bad.tif", "bad.h5"):
-        (tmp_path / name).write_bytes(b"nothing of the kind")
-        with pytest.raises(ValueError, match=f"{name[:3]}.*: expected a"):
-            load("microct_185", tmp_path / name)
-    (tmp_path / "mixed").mkdir()
-    for i, size in enumerate((185, 184)):
-        tifffile.imwrite(tmp_path / "mixed" / f"{i}.tif", np.zeros((size, size)))
-    volume = load("microct_185", tmp_path / "mixed")
-    with pytest.raises(
-        ValueError, match=r"1\.tif: expected an image of shape \(185, 185"
-    ):
-        volume[..., 1]

@@ -22,19 +22,10 @@ from srtools.datasets.photographs import ENDINGS, crops
 from srtools.files import CHUNK, build_list_images, open_hdf5
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
-from srtools.xrdct import COMPONENTS, N_CHANNELS, ParticleBed, downsample, two_theta
+from srtools.xrdct import COMPONENTS, ParticleBed, downsample, two_theta
 
 _log = logging.getLogger(__name__)
 
-# Side at full size, number of items, items made together.
-_SIZES = {
-    "div2k": (64, 180_000, 512),
-    "shapes": (128, 55_000, 128),
-    "microct_185": (185, 1000, CHUNK),
-    "microct_369": (369, 1000, CHUNK),
-    "xrdct_75": (75, 38, 1),
-    "xrdct_149": (149, 38, 1),
-}
 _SLICES_PER_LAYER = 26  # 38 layers of XRD-CT among 1000 slices of micro-CT
 
 
@@ -98,12 +89,13 @@ def simulate(
     OSError
         If the disk has not enough space, checked before anything is written.
     """
-    if name not in _SIZES:
-        catalogue()[name]  # an unknown name: suggest the nearest
-        raise ValueError(f"expected one of {', '.join(_SIZES)}, received {name!r}")
+    entry = catalogue()[name]  # an unknown name: suggest the nearest
+    if not entry.count:
+        known = ", ".join(k for k, e in catalogue().items() if e.count)
+        raise ValueError(f"expected one of {known}, received {name!r}")
     if not 0 < scale <= 1:
         raise ValueError(f"expected a scale above 0 and up to 1, received {scale}")
-    n = _SIZES[name][1] if n is None else n
+    n = entry.count if n is None else n
     size = _size(name, scale)
     if n < 1 or size < 16:
         raise ValueError(
@@ -183,7 +175,7 @@ def _size(name, scale):
     coarse = {"microct_369": "microct_185", "xrdct_149": "xrdct_75"}
     if name in coarse:
         return 2 * _size(coarse[name], scale) - 1
-    return round(_SIZES[name][0] * scale)
+    return round(catalogue()[name].keys["Images"][0] * scale)
 
 
 def _settings(path):
@@ -195,24 +187,15 @@ def _settings(path):
 
 def _parts(settings):
     """The slices of items that are made together."""
-    n, step = settings["n"], _SIZES[settings["name"]][2]
+    n, step = settings["n"], catalogue()[settings["name"]].together
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
 def _layout(settings):
     """Shape of one item of every dataset."""
     size = settings["size"]
-    layout = {"Images": (size, size)}
-    if settings["name"] in ("div2k", "shapes"):
-        layout["Sinograms"] = (size, size)
-    if settings["name"].startswith("xrdct"):
-        layout = {
-            "Images": (size, size, N_CHANNELS),
-            "Phases": (size, size, len(COMPONENTS)),
-            "Lattice": (size, size, len(COMPONENTS) - 1),
-            "Crystallite": (size, size, len(COMPONENTS) - 1),
-        }
-    return layout
+    keys = catalogue()[settings["name"]].keys
+    return {key: (size, size, *channels) for key, (_, _, *channels) in keys.items()}
 
 
 def _write(path, settings, n_jobs):

@@ -1,31 +1,17 @@
-"""The data sets: what there is, where to get it, how to read or to simulate it."""
+"""Find the files of a data set on this machine, or download them."""
 
+import logging
 import os
-import shutil
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
 import requests
 from tqdm import tqdm
 
-from srtools.datasets.benchmarks import simulate, toy, verify
-from srtools.datasets.entries import Catalogue, Entry, catalogue
-from srtools.datasets.volumes import Volume, load
-
-__all__ = [
-    "Catalogue",
-    "Entry",
-    "Volume",
-    "available",
-    "catalogue",
-    "fetch",
-    "load",
-    "simulate",
-    "toy",
-    "verify",
-]
+from srtools.datasets.entries import Entry, catalogue
 
 _ATTEMPTS = 3
 _TIMEOUT = 20  # seconds without an answer
@@ -33,11 +19,11 @@ _HEADS = (b"\x89HDF\r\n\x1a\n", b"PK\x03\x04")  # HDF5, zip
 
 
 def fetch(name: str) -> Path:
-    """Return the file of a data set, downloading it if it is not there yet.
+    """Return the file or folder of a data set, downloading it if it is not there yet.
 
     It is looked for in the folder ``SRTOOLS_DATA``, then in the cache of `pooch`, then
-    on the network. A broken download is resumed, by this call (three attempts) or by
-    the next; a file takes its name only when it is whole and its SHA-256 is right.
+    on the network, three times. A file takes its name only when it is whole and its
+    SHA-256 is right; of a folder only what is missing is downloaded.
 
     Parameters
     ----------
@@ -53,27 +39,25 @@ def fetch(name: str) -> Path:
     KeyError
         If no data set has that name.
     ValueError
-        If a file has another SHA-256 than expected. One in ``SRTOOLS_DATA`` is left
-        as it is; a downloaded one is kept beside the cache as ``<file>.mismatch``.
+        If a file has another SHA-256 than expected, or is missing in a folder. What
+        is in ``SRTOOLS_DATA`` is left as it is; nothing is kept of a download.
     ConnectionError
         If nothing could be downloaded. The message tells what to do: where to put a
         copy, or which stand-in to simulate.
     OSError
-        If the disk has not enough space for the download.
+        If the cache cannot be written, perhaps because the disk is full.
     """
     entry = catalogue()[name]
     own = _own(entry)
     if own is not None:
-        if not _is_right(own, entry):
+        if wrong := _what_is_wrong(own, entry):
             raise ValueError(
-                f"{own}: expected SHA-256 {entry.sha256}, received {_sha256(own)}; "
-                "remove the file or unset SRTOOLS_DATA to have it downloaded"
+                f"{wrong}; remove {own} or unset SRTOOLS_DATA to have it downloaded"
             )
         return own
     cached = _cache() / entry.file
-    if cached.exists() and _is_right(cached, entry):
-        return cached
-    _download(entry, cached)
+    if _what_is_wrong(cached, entry):
+        _download(entry)
     return cached
 
 
@@ -90,7 +74,7 @@ def available(name: str, *, timeout: float = 3.0) -> bool:
     Returns
     -------
     bool
-        True if the right file is at hand, or its address answers. The seed's links,
+        True if the right files are at hand, or their address answers. The seed's links,
         of which no checksum is known, count only when the file is at hand.
 
     Raises
@@ -101,33 +85,48 @@ def available(name: str, *, timeout: float = 3.0) -> bool:
     entry = catalogue()[name]
     own = _own(entry)
     if own is not None:
-        return _is_right(own, entry)
-    cached = _cache() / entry.file
-    if cached.exists() and _is_right(cached, entry):
+        return not _what_is_wrong(own, entry)
+    if not _what_is_wrong(_cache() / entry.file, entry):
         return True
-    return bool(entry.sha256) and _answers(entry.url, timeout)
+    (url, sha256), *_ = _sources(entry).values()
+    return bool(sha256) and _answers(url, timeout)
 
 
-def _own(entry):
+def _own(entry: Entry) -> Path | None:
     """The reader's own copy, if there is one."""
     folder = os.environ.get("SRTOOLS_DATA")
-    path = Path(folder) / entry.file if folder else None
-    return path if path is not None and path.is_file() else None
+    if not folder:
+        return None
+    places = Path(folder) / entry.file, Path(folder) / Path(entry.file).name
+    return next((path for path in places if path.exists()), None)
 
 
-def _cache():
+def _cache() -> Path:
     return Path(pooch.os_cache("superres-tomo"))
 
 
-def _sha256(path):
-    return pooch.file_hash(str(path), alg="sha256")
+def _sources(entry: Entry) -> dict[Path, tuple[str, str]]:
+    """Address and SHA-256 of each file, by its path in the cache."""
+    if not entry.files:
+        return {Path(entry.file): (entry.url, entry.sha256)}
+    return {
+        Path(entry.file, Path(path).name): (f"{entry.url}/{path}", sha256)
+        for path, sha256 in entry.files.items()
+    }
 
 
-def _is_right(path, entry):
-    return not entry.sha256 or _sha256(path) == entry.sha256
+def _what_is_wrong(copy: Path, entry: Entry) -> str:
+    """Say which file of a copy is missing or another one; nothing if all are right."""
+    for path, (_, sha256) in _sources(entry).items():
+        file = copy / path.relative_to(entry.file)
+        if not file.is_file():
+            return f"{file}: expected a file, found none"
+        if sha256 and (found := pooch.file_hash(str(file))) != sha256:
+            return f"{file}: expected SHA-256 {sha256}, received {found}"
+    return ""
 
 
-def _answers(url, timeout):
+def _answers(url: str, timeout: float) -> bool:
     """Ask the server in a thread: looking up its name has no time limit of its own."""
     answers = []
 
@@ -144,77 +143,57 @@ def _answers(url, timeout):
     return answers == [True]
 
 
-def _download(entry, path):
-    """Write the whole, right file to ``path``, or raise and leave nothing there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    reason = None
-    for attempt in range(_ATTEMPTS):
-        time.sleep(attempt)
-        if not entry.sha256:  # pieces of two versions could not be told apart
-            partial.unlink(missing_ok=True)
-        resumed = partial.exists() and partial.stat().st_size > 0
-        try:
-            _append(entry.url, partial)
-        except requests.RequestException as error:
-            reason = error
-            continue
-        if _is_right(partial, entry):
-            break
-        if not resumed:
-            aside = path.with_name(f"{path.name}.mismatch")
-            partial.replace(aside)
-            raise ValueError(
-                f"{entry.url}: expected SHA-256 {entry.sha256}, received "
-                f"{_sha256(aside)}; what came is kept as {aside} and not used"
-            )
-        partial.unlink()  # begun with another version of the file
-        reason = "pieces that do not fit together"
-    else:
-        raise ConnectionError(_advice(entry, reason))
+def _download(entry: Entry) -> None:
+    """Bring the files into the cache, whole and right, or raise."""
+    sources = {path.as_posix(): source for path, source in _sources(entry).items()}
+    store = pooch.create(
+        path=_cache(),
+        base_url="",
+        registry={file: sha256 or None for file, (_, sha256) in sources.items()},
+        urls={file: url for file, (url, _) in sources.items()},
+        retry_if_failed=_ATTEMPTS - 1,
+    )
+    alone = len(sources) == 1  # otherwise one bar for all
+    get = pooch.HTTPDownloader(progressbar=alone, chunk_size=1 << 16, timeout=_TIMEOUT)
 
-    if not entry.sha256:
-        with partial.open("rb") as file:
-            head = file.read(8)
-        if not head.startswith(_HEADS):
-            partial.unlink()
-            raise ConnectionError(_advice(entry, "something else than HDF5 or zip"))
-    partial.replace(path)
+    def get_data(url, target, store):
+        """Refuse the web page that a dead link leads to, where no checksum would."""
+        get(url, target, store)
+        with Path(target).open("rb") as file:
+            if not file.read(8).startswith(_HEADS):
+                raise requests.RequestException("something else than HDF5 or zip")
 
-
-def _append(url, partial):
-    """Download what ``partial`` still lacks."""
-    start = partial.stat().st_size if partial.exists() else 0
-    headers = {"Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    with requests.get(url, headers=headers, timeout=_TIMEOUT, stream=True) as answer:
-        if start and answer.status_code == 416:  # nothing comes after what we have
-            partial.unlink()
-            return _append(url, partial)
-        answer.raise_for_status()
-        if answer.status_code != 206:  # the server gives the whole file anew
-            start = 0
-        size = int(answer.headers.get("Content-Length", 0)) + start
-        free = shutil.disk_usage(partial.parent).free
-        if size - start > free:
-            raise OSError(
-                f"{partial.parent}: expected {(size - start) / 1e9:.3g} GB of free "
-                f"disk space, found {free / 1e9:.3g} GB"
-            )
-        name = partial.name.removesuffix(".partial")
-        with (
-            partial.open("ab" if start else "wb") as file,
-            tqdm(
-                desc=name, total=size, initial=start, unit="B", unit_scale=True
-            ) as bar,
-        ):
-            for chunk in answer.iter_content(1 << 16):
-                file.write(chunk)
-                bar.update(len(chunk))
+    try:
+        with _quiet():
+            for file in tqdm(sources, desc=entry.file, disable=alone):
+                store.fetch(file, downloader=get if sources[file][1] else get_data)
+    except requests.RequestException as error:
+        raise ConnectionError(_advice(entry, error)) from error
+    except ValueError as error:
+        url, sha256 = sources[file]
+        raise ValueError(
+            f"{url}: expected SHA-256 {sha256}, received another {_ATTEMPTS} times; "
+            "nothing of it is kept"
+        ) from error
+    except OSError as error:
+        raise OSError(
+            f"{_cache()}: expected to write {file} there, received: {error}"
+        ) from error
 
 
-def _advice(entry, reason):
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep pooch from telling, for every file, where on this machine it goes."""
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _advice(entry: Entry, reason: Exception) -> str:
     message = (
         f"{entry.file}: expected a download from {entry.url}, received: {reason}. "
         f"Put a copy of {entry.file} into a folder and set SRTOOLS_DATA to it"

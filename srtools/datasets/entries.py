@@ -2,20 +2,19 @@
 
 import difflib
 import html
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 _RAW = "https://raw.githubusercontent.com"
-_TOMOPY = f"{_RAW}/tomopy/tomopy/2c94ed18a06f7908b018c6f8e43d320f8a8488f2"
-_TLDR = (
-    f"{_RAW}/tldr-group/interactive-seg-backend/"
-    "a094b4927797976c439752087a0be2c7593d0052"
-)
+
+_UNKNOWN = "not stated; ask the authors before passing it on"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One data set.
+    """All that is known of one data set: a table of ``catalogue.toml``.
 
     Attributes
     ----------
@@ -33,28 +32,44 @@ class Entry:
     good_for, licence, cite : str
         Why, whether and how to use it.
     file : str
-        Name of the file in ``SRTOOLS_DATA`` and in the cache.
+        Path of the file, or of a folder, in ``SRTOOLS_DATA`` and in the cache.
     url, sha256 : str
         Where the bytes come from and how to know them; empty where unknown.
+    files : mapping from str to str
+        Of a folder: what it holds, each by its path below ``url``, and its SHA-256.
+    axes : str
+        Of what `load` gives, a letter each: y and x of the image, z height, c
+        diffraction channel, n number of the item; empty where it is no array.
+    keys : mapping from str to list of int
+        Datasets of the HDF5 file and the shape of one item in each, at full size; a
+        TIFF stands for ``Images``.
+    count, together : int
+        Number of items of the stand-in, and how many are made together; 0 where there
+        is no simulator.
     stand_in : str
         What to call when the link is dead.
     """
 
     name: str
     link: str
-    kind: str
+    kind: str = ""
     source: str
-    experiment: str
+    experiment: str = ""
     dimensions: str
     number: str
-    notes: str
-    nbytes: int
+    notes: str = ""
+    nbytes: int = 0
     good_for: str
-    licence: str
+    licence: str = _UNKNOWN
     cite: str
     file: str
-    url: str = ""
+    url: str
     sha256: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    axes: str = ""
+    keys: Mapping[str, list[int]] = field(default_factory=dict)
+    count: int = 0
+    together: int = 0
     stand_in: str = ""
 
     @property
@@ -181,225 +196,25 @@ table.srtools-catalogue :is(td, th) {
 }
 </style>"""
 
-_UNKNOWN = "not stated; ask the authors before passing it on"
-_BED = "Vamvakeros et al., Nat. Commun. 9 (2018) 4751, doi:10.1038/s41467-018-07046-8"
-_SEED = "Butler et al., superres-tomo 0.0, 2020"
 
-_CATALOGUE = Catalogue(
-    [
-        Entry(
-            "div2k",
-            "http://tiny.cc/3hydsz",
-            "synthetic",
-            "DIV2K",
-            "n/a",
-            "64x64",
-            "180,000",
-            "Image/sinogram pairs",
-            180_000 * 2 * 64 * 64 * 4,
-            "training reconstruction on images full of detail",
-            "DIV2K photographs: academic research only",
-            "Agustsson & Timofte, CVPRW 2017, doi:10.1109/CVPRW.2017.150",
-            "div2k.h5",
-            "http://tiny.cc/3hydsz",
-            stand_in="simulate('div2k')",
-        ),
-        Entry(
-            "shapes",
-            "http://tiny.cc/m3djsz",
-            "synthetic",
-            "Random shapes",
-            "",
-            "128x128",
-            "55,000",
-            "Image/sinogram pairs; absent from an earlier table of the original "
-            "repository",
-            55_000 * 2 * 128 * 128 * 4,
-            "training reconstruction on sharp edges and flat areas",
-            _UNKNOWN,
-            _SEED,
-            "shapes.h5",
-            "http://tiny.cc/m3djsz",
-            stand_in="simulate('shapes')",
-        ),
-        Entry(
-            "microct_185",
-            "http://tiny.cc/58zdsz",
-            "real",
-            "Micro CT",
-            "Reactor bed",
-            "185x185x1000",
-            "10000",
-            "3rd dim is the z-position; an earlier table of the original repository "
-            "has 185x185x1001 and 1000 data",
-            185 * 185 * 1000 * 4,
-            "super-resolution in space, segmentation of particles",
-            _UNKNOWN,
-            _BED,
-            "microct_185.h5",
-            "http://tiny.cc/58zdsz",
-            stand_in="simulate('microct_185')",
-        ),
-        Entry(
-            "microct_369",
-            "http://tiny.cc/ft0dsz",
-            "real",
-            "Micro CT",
-            "Reactor bed",
-            "369x369x1000",
-            "10000",
-            "Same experiment as above; higher res; an earlier table of the original "
-            "repository has 369x369x1001 and 1000 data",
-            369 * 369 * 1000 * 4,
-            "truth for super-resolution of microct_185",
-            _UNKNOWN,
-            _BED,
-            "microct_369.h5",
-            "http://tiny.cc/ft0dsz",
-            stand_in="simulate('microct_369')",
-        ),
-        Entry(
-            "xrdct_75",
-            "http://tiny.cc/0a0dsz",
-            "real",
-            "XRD-CT",
-            "Reactor bed",
-            "75x75x2038",
-            "38",
-            "From same experiment as the data above. 3rd dim is the diffraction "
-            "pattern; an earlier table of the original repository has 1 data set",
-            38 * 75 * 75 * 2038 * 4,
-            "phase maps, denoising of patterns, fusion with micro-CT",
-            _UNKNOWN,
-            _BED,
-            "xrdct_75.h5",
-            "http://tiny.cc/0a0dsz",
-            stand_in="simulate('xrdct_75')",
-        ),
-        Entry(
-            "xrdct_149",
-            "http://tiny.cc/jd0dsz",
-            "real",
-            "XRD-CT",
-            "Reactor bed",
-            "149x149x2038",
-            "38",
-            "Same experiment as above; higher-res; an earlier table of the original "
-            "repository has 1 data set",
-            38 * 149 * 149 * 2038 * 4,
-            "truth for super-resolution of xrdct_75",
-            _UNKNOWN,
-            _BED,
-            "xrdct_149.h5",
-            "http://tiny.cc/jd0dsz",
-            stand_in="simulate('xrdct_149')",
-        ),
-        Entry(
-            "sample_reconstruction",
-            "http://tiny.cc/vdl9rz",
-            "synthetic",
-            "Random shapes",
-            "",
-            "64x64",
-            "10,000",
-            "shapes_random_noise_64px_norm.h5 of the reconstruction tutorials",
-            10_000 * 2 * 64 * 64 * 4,
-            "following the seed's reconstruction tutorials to the letter",
-            _UNKNOWN,
-            _SEED,
-            "shapes_random_noise_64px_norm.h5",
-            "http://tiny.cc/vdl9rz",
-            stand_in="simulate('shapes', n=10_000, scale=0.5)",
-        ),
-        Entry(
-            "sample_sinograms",
-            "https://tinyurl.com/y2t56hgd",
-            "",
-            "All materials",
-            "",
-            "not stated",
-            "2,000",
-            "All_mixed_2K_sinograms_raw.h5 (zipped) of the dimension reduction page",
-            0,
-            "a map of sinograms",
-            _UNKNOWN,
-            _SEED,
-            "sample_sinograms.zip",
-            "https://tinyurl.com/y2t56hgd",
-            stand_in="simulate('shapes', n=2000, scale=0.5)",
-        ),
-        Entry(
-            "sample_images",
-            "https://tinyurl.com/y2l4jvoj",
-            "",
-            "All materials",
-            "",
-            "not stated",
-            "not stated",
-            "Images (zipped) of the dimension reduction page",
-            0,
-            "a map of images",
-            _UNKNOWN,
-            _SEED,
-            "sample_images.zip",
-            "https://tinyurl.com/y2l4jvoj",
-            stand_in="simulate('shapes', n=2000, scale=0.5)",
-        ),
-        Entry(
-            "tooth",
-            "https://github.com/tomopy/tomopy",
-            "real",
-            "Micro CT",
-            "Tooth",
-            "181x2x640",
-            "1",
-            "Counts of 181 angles, 2 rows, 640 columns, with 10 white and 10 dark "
-            "fields; axis near column 295.5; shows rings",
-            2 * 201 * 2 * 640,
-            "the way from counts to a slice: flat field, centring, rings",
-            "BSD-3-Clause",
-            "Gursoy et al., J. Synchrotron Rad. 21 (2014) 1188, "
-            "doi:10.1107/S1600577514013939",
-            "tooth.h5",
-            f"{_TOMOPY}/source/tomopy/data/tooth.h5",
-            "ab1d9bd073b7fb1beae4defa991c2a2626605c5cf1f4be0d0203656bc47b6489",
-        ),
-        Entry(
-            "ni_superalloy",
-            "https://github.com/tldr-group/interactive-seg-backend",
-            "real",
-            "Electron microscope",
-            "Nickel superalloy",
-            "512x512",
-            "1",
-            "A micrograph, not an X-ray image",
-            512 * 512,
-            "segmentation into three classes on real grey values",
-            "MIT",
-            "github.com/tldr-group/interactive-seg-backend",
-            "ni_superalloy.tif",
-            f"{_TLDR}/tests/data/0.tif",
-            "d127af46deb743eb7236fcc9b3f163fc4d3eeb70794c03ee981508efb19d746f",
-        ),
-        Entry(
-            "ni_superalloy_truth",
-            "https://github.com/tldr-group/interactive-seg-backend",
-            "real",
-            "Labels by hand",
-            "Nickel superalloy",
-            "512x512",
-            "1",
-            "Classes 85, 170, 255 of every pixel of ni_superalloy",
-            512 * 512,
-            "truth for ni_superalloy",
-            "MIT",
-            "github.com/tldr-group/interactive-seg-backend",
-            "ni_superalloy_truth.tif",
-            f"{_TLDR}/tests/data/0_ground_truth.tif",
-            "ffa0ffa8899394b95e9f16cc8af526e238863ac9b23ae6547c65f9871b4c1c2f",
-        ),
-    ]
-)
+def _read(path: Path) -> Catalogue:
+    """Read the entries of a TOML file, a table each."""
+    entries = []
+    for name, table in tomllib.loads(path.read_text("utf-8")).items():
+        try:
+            if repository := table.pop("repository", ""):
+                commit, inside = table.pop("commit"), table.pop("path")
+                table["link"] = f"https://github.com/{repository}"
+                table["url"] = f"{_RAW}/{repository}/{commit}/{inside}"
+            entries.append(Entry(name=name, **{"url": table.get("link"), **table}))
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path}: expected the keys of Entry in [{name}], found others: {error}"
+            ) from error
+    return Catalogue(entries)
+
+
+_CATALOGUE = _read(Path(__file__).with_name("catalogue.toml"))
 
 
 def catalogue() -> Catalogue:

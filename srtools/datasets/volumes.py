@@ -13,16 +13,6 @@ from srtools.files import build_list_images, open_hdf5
 _TIFF = (".tif", ".tiff")
 _MEANING = "y and x of the image, z height, c diffraction channel, n number of the item"
 
-# What `load` gives: names of the axes, and the sides that are known.
-_EXPECTED = {
-    "div2k": ("yxn", {"y": 64, "x": 64}),
-    "shapes": ("yxn", {"y": 128, "x": 128}),
-    "microct_185": ("yxz", {"y": 185, "x": 185}),
-    "microct_369": ("yxz", {"y": 369, "x": 369}),
-    "xrdct_75": ("yxc", {"y": 75, "x": 75, "c": 2038}),
-    "xrdct_149": ("yxc", {"y": 149, "x": 149, "c": 2038}),
-}
-
 
 class Volume:
     """An array on disk: slicing reads what the slice needs, and no more.
@@ -80,7 +70,7 @@ class Volume:
         if len(key) > self.ndim:
             raise IndexError(f"expected up to {self.ndim} indices, received {len(key)}")
         key = (*key, *[slice(None)] * (self.ndim - len(key)))
-        wish = [None] * self.ndim
+        index = [None] * self.ndim
         for axis, part in zip(self._order, key, strict=True):
             if not isinstance(part, slice):
                 part = int(part)
@@ -88,9 +78,9 @@ class Volume:
                 if not -length <= part < length:
                     raise IndexError(f"index {part} is out of range for {length} items")
                 part %= length
-            wish[axis] = part
-        read = np.asarray(self._stored[tuple(wish)])
-        left = [axis for axis in self._order if isinstance(wish[axis], slice)]
+            index[axis] = part
+        read = np.asarray(self._stored[tuple(index)])
+        left = [axis for axis in self._order if isinstance(index[axis], slice)]
         return read.transpose(np.argsort(np.argsort(left)))
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -99,14 +89,31 @@ class Volume:
 
 
 class _Pages:
-    """TIFF images as one array, the page as the first axis."""
+    """TIFF images as one array, the page as the first axis.
+
+    A single file may hold any number of pages, each of several files just one.
+    """
 
     def __init__(self, files):
         self._files = files
-        with tifffile.TiffFile(files[0]) as tiff:
-            first, pages = tiff.pages[0], len(tiff.pages)
-            self._n = pages if len(files) == 1 else len(files)
-            self.shape, self.dtype = (self._n, *first.shape), first.dtype
+        self._n, page, self.dtype = _describe(files[0])
+        self.shape = (self._n, *page)
+        if len(files) > 1:
+            for file in files:
+                self._check(file)
+            self._n, self.shape = len(files), (len(files), *page)
+
+    def _check(self, file):
+        n, *found = _describe(file)
+        if n != 1:
+            raise ValueError(
+                f"{file}: expected one image in each file of a folder, found {n} pages"
+            )
+        if found != [self.shape[1:], self.dtype]:
+            raise ValueError(
+                f"{file}: expected an image of shape {self.shape[1:]} and type "
+                f"{self.dtype} like the first, found {found[0]} and {found[1]}"
+            )
 
     def __getitem__(self, key):
         pages, *rest = key
@@ -119,13 +126,50 @@ class _Pages:
     def _page(self, i):
         one = len(self._files) == 1
         file, page = (self._files[0], i) if one else (self._files[i], 0)
-        image = tifffile.imread(file, key=page)
+        try:
+            image = tifffile.imread(file, key=page)
+        except Exception as error:  # tifffile raises many kinds for a broken file
+            raise ValueError(
+                f"{file}: expected to read page {page}, but it is damaged ({error})"
+            ) from error
         if image.shape != self.shape[1:]:
             raise ValueError(
-                f"{file}: expected an image of shape {self.shape[1:]} like the first, "
-                f"found {image.shape}"
+                f"{file}: expected page {page} of shape {self.shape[1:]} like the "
+                f"first, found {image.shape}"
             )
         return image
+
+
+def _describe(file):
+    """Return number, shape and type of the images of a TIFF that is whole."""
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            n, first = len(tiff.pages), tiff.pages[0]
+            described = n, first.shape, first.dtype
+            promised = tiff.series[0].size // first.size
+            # The last page says that no other follows, and its data are in the file.
+            handle = tiff.filehandle
+            handle.seek(tiff.pages.next_page_offset)
+            cut = any(handle.read(tiff.tiff.offsetsize)) or any(
+                start + length > handle.size
+                for page in tiff.pages
+                for start, length in zip(
+                    page.dataoffsets, page.databytecounts, strict=True
+                )
+            )
+    except Exception as error:  # tifffile raises many kinds for a broken file
+        raise ValueError(f"{file}: expected a TIFF ({error})") from error
+    if cut:
+        raise ValueError(
+            f"{file}: expected a whole TIFF, found one that breaks off after {n} "
+            f"page{'s' if n > 1 else ''} or within"
+        )
+    if promised > n:
+        raise ValueError(
+            f"{file}: expected {promised} images as it says, found {n} page"
+            f"{'s' if n > 1 else ''}: save it with a page for each image"
+        )
+    return described
 
 
 def load(
@@ -136,7 +180,7 @@ def load(
     Parameters
     ----------
     name : str
-        A key of the catalogue, of one of the six benchmarks.
+        A key of the catalogue, of a set with ``axes``.
     path : str or Path
         An HDF5 file with the seed's keys, a ``.npy`` file, a TIFF of several pages or
         a folder of TIFFs.
@@ -164,17 +208,19 @@ def load(
         damaged or of another data set, or the sides are not those of the catalogue,
         perhaps because the axes are in another order.
     """
-    catalogue()[name]  # an unknown name: suggest the nearest
-    if name not in _EXPECTED:
+    entry = catalogue()[name]  # an unknown name: suggest the nearest
+    usual = entry.axes
+    if not usual:
+        known = ", ".join(k for k, e in catalogue().items() if e.axes)
         raise ValueError(
-            f"expected one of {', '.join(_EXPECTED)}, received {name!r}; "
-            "use fetch for its file"
+            f"expected one of {known}, received {name!r}; use fetch for its file"
         )
-    usual, sides = _EXPECTED[name]
+    sides = dict(zip(usual, entry.keys["Images"], strict=False))
     stored, settings = _open(Path(path), key)
     if settings:
-        if settings["name"] != name:
-            raise ValueError(f"{path}: expected {name}, found {settings['name']}")
+        found = settings.get("name", "another kind of file")
+        if found != name:
+            raise ValueError(f"{path}: expected {name}, found {found}")
         sides = {**sides, "y": settings["size"], "x": settings["size"]}
     if key == "Sinograms":
         sides = {}
@@ -210,10 +256,7 @@ def _open(path, key):
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if path.suffix.lower() in _TIFF:
-        try:
-            return _Pages([path]), None
-        except tifffile.TiffFileError as error:
-            raise ValueError(f"{path}: expected a TIFF ({error})") from error
+        return _Pages([path]), None
     if path.suffix.lower() == ".npy":
         try:
             return np.load(path, mmap_mode="r"), None
