@@ -44,16 +44,18 @@ def crops(
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such folder, or it holds no photograph.
+        If there is no such folder, or it holds no photograph, or one that is neither
+        grey nor RGB, such as a stack.
     """
     if folder is None:
-        photographs = [getattr(data, name) for name in _BUNDLED]
+        photographs = [(name, getattr(data, name)) for name in _BUNDLED]
     else:
         files = build_list_images(folder, ENDINGS)
-        photographs = [lambda file=file: io.imread(file) for file in files]
+        photographs = [(file, lambda file=file: io.imread(file)) for file in files]
     images = np.empty((n, size, size, 1), np.float32)
     for first in range(0, n, _TOGETHER):
-        grey = _grey(photographs[rng.integers(len(photographs))]())
+        name, read = photographs[rng.integers(len(photographs))]
+        grey = _grey(read(), name)
         for image in images[first : first + _TOGETHER]:
             shortest = min(grey.shape)
             side = int(rng.integers(min(size, shortest), min(4 * size, shortest) + 1))
@@ -65,8 +67,13 @@ def crops(
     return images * circle(size)[:, :, None]
 
 
-def _grey(photograph):
+def _grey(photograph, name):
     """Brightness, 0 to 1."""
+    if photograph.ndim != 2 and photograph.shape[2:] not in ((3,), (4,)):
+        raise ValueError(
+            f"{name}: expected a grey or RGB image, found an array of shape "
+            f"{photograph.shape}"
+        )
     largest = 1.0 if photograph.dtype.kind == "f" else np.iinfo(photograph.dtype).max
     if photograph.ndim == 3:
         photograph = color.rgb2gray(photograph[..., :3] / largest)
