@@ -1,51 +1,25 @@
 """Write noisy and noiseless images of squares, discs and rings, as TIFF files."""
 
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 
-from srtools.datasets import simulate_denoising
+from srtools.datasets import command_line, simulate_denoising
 
 
-def main() -> None:
-    """Read the command line and write the tree."""
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument(
-        "--count",
-        type=int,
-        nargs=3,
-        default=(1_000, 100, 200),
-        metavar=("TRAIN", "VAL", "TEST"),
-        help="number of pairs",
-    )
-    parser.add_argument("--size", type=int, default=64, help="side of the images")
-    parser.add_argument(
-        "--noise",
-        type=float,
-        default=0.5,
-        help="standard deviation, in units of the brightest object",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of objects and noise")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path(__file__).parent,
-        help="folder for train, val and test",
-    )
-    wish = parser.parse_args()
-    try:
-        folder = simulate_denoising(
-            wish.output,
-            tuple(wish.count),
-            size=wish.size,
-            noise=wish.noise,
-            seed=wish.seed,
-        )
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    print(f"{folder}: {sum(wish.count)} pairs of noisy and noiseless images")
+def write(output: Path, count: tuple[int, int, int], **options) -> str:
+    """Write the tree and say how large it is."""
+    folder = simulate_denoising(output, count, **options)
+    return f"{folder}: {sum(count)} pairs of noisy and noiseless images"
 
 
 if __name__ == "__main__":
-    main()
+    print(
+        command_line(
+            write,
+            __doc__,
+            count=((1_000, 100, 200), "pairs to train, to validate and to test"),
+            size=(64, "side of the images"),
+            noise=(0.5, "standard deviation, in units of the brightest object"),
+            seed=(0, "of objects and noise"),
+            output=(Path(__file__).parent, "folder for train, val and test"),
+        )
+    )

@@ -3,51 +3,34 @@
 An interrupted run goes on where it stopped when it is started again.
 """
 
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from pathlib import Path
 
 import numpy as np
 
-from srtools.datasets import simulate_library
+from srtools.datasets import command_line, simulate_library
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
 
 
-def main() -> None:
-    """Read the command line and simulate the library."""
-    parser = ArgumentParser(
-        description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--size", type=int, default=64, help="side of the images")
-    parser.add_argument(
-        "--angles", type=int, default=64, help="angles over 180 degrees"
-    )
-    parser.add_argument("--count", type=int, default=10_000, help="number of pairs")
-    parser.add_argument(
-        "--noise",
-        type=float,
-        default=5.0,
-        help="standard deviation in percent of the largest sinogram value",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of objects and noise")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="file to write; None: shapes_random_noise_64px_64angles.h5, with the "
-        "size and angles asked for, beside this script",
-    )
-    wish = parser.parse_args()
-    name = f"shapes_random_noise_{wish.size}px_{wish.angles}angles.h5"
-    path = wish.output or Path(__file__).with_name(name)
-    try:
-        beam = ParallelBeam(wish.size, np.arange(wish.angles) * 180 / wish.angles)
-        simulate_library(
-            path, random_shapes, beam, wish.count, noise=wish.noise, seed=wish.seed
-        )
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    print(f"{path}: {wish.count} pairs of images and sinograms")
+def write(output: Path | None, size: int, angles: int, count: int, **options) -> str:
+    """Write the library and say how large it is."""
+    name = f"shapes_random_noise_{size}px_{angles}angles.h5"
+    path = output or Path(__file__).with_name(name)
+    beam = ParallelBeam(size, np.arange(angles) * 180 / angles)
+    simulate_library(path, random_shapes, beam, count, **options)
+    return f"{path}: {count} pairs of images and sinograms"
 
 
 if __name__ == "__main__":
-    main()
+    print(
+        command_line(
+            write,
+            __doc__,
+            size=(64, "side of the images"),
+            angles=(64, "angles over 180 degrees"),
+            count=(10_000, "number of pairs"),
+            noise=(5.0, "standard deviation, percent of the largest sinogram value"),
+            seed=(0, "of objects and noise"),
+            output=(Path, "file; None: named by size and angles, beside this script"),
+        )
+    )

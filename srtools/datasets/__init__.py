@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "libraries": ["simulate_library"],
         "photographs": ["crops", "ENDINGS"],
+        "scripts": ["command_line"],
         "stream": ["LibraryStream"],
         "volumes": ["load", "Volume"],
     },
