@@ -9,17 +9,15 @@ Each call replaces its row of results/ellipses.csv. A training that was interrup
 on where it stopped; one that has run for its minutes is judged. Images, measurement and
 score are the benchmark's. The networks see the training images in all eight flips and
 quarter turns, with fresh noise in every epoch; the published ones saw them as they are.
-The epoch whose validation score was best is tested.
+The epoch whose validation score was best is tested. The minutes in the table are those
+of all parts of a training, for FBP and TV those of the call.
 """
 
 import argparse
-import csv
 import json
-import os
-import subprocess
 import time
-from pathlib import Path
 
+import _record
 import numpy as np
 from skimage.transform import resize
 from tqdm import tqdm
@@ -31,16 +29,12 @@ from srtools.tutorial import cache_folder
 
 SIZE, FINE, N_DETECTOR = 128, 400, 183
 ANGLES = np.linspace(0, 180, 30, endpoint=False)
-N_CHECK, N_TEST = 32, 100
-COLUMNS = (
-    "method,n_train,n_test,psnr,psnr_sem,ssim,parameters,minutes,hardware,commit,settings"
-).split(",")
-RESULTS = Path(__file__).parent / "results" / "ellipses.csv"
+N_VAL, N_TEST = 32, 100
 
 
 def images(part: str, n: int) -> np.ndarray:
     """Return the first n images of a part; each part has a seed of its own."""
-    seed = {"train": 1, "check": 2, "test": 3}[part]
+    seed = {"train": 1, "val": 2, "test": 3}[part]
     return ellipses(n, SIZE, rng=np.random.default_rng((seed, 128)))
 
 
@@ -74,7 +68,7 @@ def pairs(part: str, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def best_of(method, values) -> float:
     """Return the value that does best on validation images."""
-    truth, measured = pairs("check", N_CHECK)
+    truth, measured = pairs("val", N_VAL)
     scores = [psnr(truth, method(measured, v), data_range=None).mean() for v in values]
     print("validation", dict(zip(values, np.round(scores, 2), strict=True)))
     return values[int(np.argmax(scores))]
@@ -107,7 +101,7 @@ def train(name: str, n_train: int, minutes: float):
 
     truth = turns(images("train", n_train))
     clean = measure(truth)
-    check_truth, check = pairs("check", N_CHECK)
+    val_truth, val = pairs("val", N_VAL)
     start, before = time.perf_counter(), state["seconds"]
     while state["seconds"] < 60 * minutes:
         # The rate falls with the time that is used up, to a hundredth at the end.
@@ -118,8 +112,8 @@ def train(name: str, n_train: int, minutes: float):
         loss = model.fit(
             noisy(clean[some], rng), truth[some], batch_size=batch, verbose=0
         )
-        found = model.predict(check, batch_size=4, verbose=0)
-        score = float(psnr(check_truth, found, data_range=None).mean())
+        found = model.predict(val, batch_size=4, verbose=0)
+        score = float(psnr(val_truth, found, data_range=None).mean())
         state["epoch"] += 1
         state["seconds"] = before + time.perf_counter() - start
         if score > state["best"]:
@@ -140,12 +134,6 @@ def train(name: str, n_train: int, minutes: float):
 def report(method, n_train, truth, found, parameters, minutes, settings) -> None:
     """Put the row of a run into the table."""
     scores = psnr(truth, found, data_range=None)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parent,
-    ).stdout.strip()
     row = {
         "method": method,
         "n_train": n_train,
@@ -155,22 +143,11 @@ def report(method, n_train, truth, found, parameters, minutes, settings) -> None
         "ssim": f"{ssim(truth, found, data_range=None).mean():.3f}",
         "parameters": parameters,
         "minutes": f"{minutes:.1f}",
-        "hardware": f"{os.cpu_count()} CPU cores, shared",
-        "commit": commit,
         "settings": settings,
     }
-    rows = []
-    if RESULTS.exists():
-        with RESULTS.open() as file:
-            rows = list(csv.DictReader(file))
     key = (method, str(n_train))
-    rows = [r for r in rows if (r["method"], r["n_train"]) != key] + [row]
-    partial = RESULTS.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    partial.replace(RESULTS)
+    rows = [r for r in _record.read("ellipses") if (r["method"], r["n_train"]) != key]
+    _record.write("ellipses", [*rows, row])
     print(row)
 
 
@@ -183,34 +160,35 @@ def main() -> None:
     parser.add_argument("method", choices=methods)
     parser.add_argument("--train", type=int, default=32, help="training images")
     parser.add_argument("--minutes", type=float, default=60, help="of training")
-    wish = parser.parse_args()
+    options = parser.parse_args()
     beam = ParallelBeam(SIZE, ANGLES, N_DETECTOR)
     start = time.perf_counter()
-    parameters, n_train = 0, 0
-    if wish.method == "fbp":
+    parameters, n_train, minutes = 0, 0, None
+    if options.method == "fbp":
         # The published setting; it is near the best that validation images give.
         cutoff = best_of(
             lambda y, c: beam.fbp(y, filter="hann", cutoff=c), [0.5, 0.641, 0.75, 0.9]
         )
         truth, measured = pairs("test", N_TEST)
         found = beam.fbp(measured, filter="hann", cutoff=cutoff)
-        settings = f"Hann, cut-off {cutoff}, chosen on {N_CHECK} validation images"
-    elif wish.method == "tv":
+        settings = f"Hann, cut-off {cutoff}, chosen on {N_VAL} validation images"
+    elif options.method == "tv":
         weight = best_of(
             lambda y, w: tv(beam, y, weight=w, iterations=100),
             [1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3],
         )
         truth, measured = pairs("test", N_TEST)
         found = tv(beam, measured, weight=weight, iterations=200)
-        settings = f"weight {weight}, chosen on {N_CHECK} validation images"
+        settings = f"weight {weight}, chosen on {N_VAL} validation images"
     else:
-        n_train = wish.train
-        model, _, settings = train(wish.method, n_train, wish.minutes)
+        n_train = options.train
+        model, minutes, settings = train(options.method, n_train, options.minutes)
         truth, measured = pairs("test", N_TEST)
         found = model.predict(measured, batch_size=4, verbose=0)
         parameters = model.count_params()
-    minutes = (time.perf_counter() - start) / 60
-    report(wish.method, n_train, truth, found, parameters, minutes, settings)
+    if minutes is None:
+        minutes = (time.perf_counter() - start) / 60
+    report(options.method, n_train, truth, found, parameters, minutes, settings)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,9 @@ Side by side in one process, the two ways in turn, so that the ratios hold whate
 else the machine does. Writes ``results/embedding_and_vae.csv``.
 """
 
-import csv
-import os
-import platform
-import subprocess
 import time
-from pathlib import Path
 
+import _record
 import keras
 import numpy as np
 
@@ -89,23 +85,19 @@ def main() -> None:
         ("one epoch of a spatial VAE against a loop over single images", vae_epoch()),
         ("features of 2000 sinograms against one predict an image", features()),
     ):
-        rows.append((task, f"{slow:.2f}", f"{fast:.2f}", f"{slow / fast:.1f}"))
+        rows.append(
+            {
+                "task": task,
+                "seconds_one_by_one": f"{slow:.2f}",
+                "seconds": f"{fast:.2f}",
+                "ratio": f"{slow / fast:.1f}",
+            }
+        )
     data = sinograms(N)
     whole = seconds(lambda: dimension_reducer(data))
-    rows.append(("t-SNE map of 2000 sinograms of 64 x 64", "", f"{whole:.2f}", ""))
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
-    hardware = f"{os.cpu_count()} cores, {platform.machine()}"
-    path = Path(__file__).parent / "results" / "embedding_and_vae.csv"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        columns = "task seconds_one_by_one seconds ratio hardware commit".split()
-        table.writerow(columns)
-        table.writerows((*row, hardware, commit) for row in rows)
-    for row in rows:
-        print(*row, sep="  ")
+    task = "t-SNE map of 2000 sinograms of 64 x 64"
+    rows.append({"task": task, "seconds": f"{whole:.2f}"})
+    print(_record.write("embedding_and_vae", rows).read_text())
 
 
 if __name__ == "__main__":

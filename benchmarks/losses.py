@@ -8,9 +8,9 @@ calibration error. One row a loss and seed; about a quarter of an hour on two co
 Runs that are in the table already are not made again.
 """
 
-import csv
 from pathlib import Path
 
+import _record
 import keras
 import numpy as np
 from sklearn.metrics import precision_score, recall_score
@@ -47,8 +47,7 @@ LOSSES = {
     "Dice": segmentation.dice_loss,
     "Dice + entropy": dice_and_entropy,
 }
-RESULTS = Path(__file__).parent / "results" / "segmentation.csv"
-COLUMNS = "loss,seed,precision,recall,dice,best_cut,dice_best_cut,calibration_error"
+SCORES = "precision recall dice best_cut dice_best_cut calibration_error".split()
 
 
 def scores(folder: Path, loss, seed: int) -> list[float]:
@@ -95,21 +94,15 @@ def main() -> None:
     folder = simulate_segmentation(
         cache_folder() / "losses", (16, 4, 6), size=512, seed=5
     )
-    rows = []
-    if RESULTS.exists():
-        with RESULTS.open() as file:
-            rows = list(csv.reader(file))[1:]
-    done = {tuple(row[:2]) for row in rows}
+    done = {(row["loss"], row["seed"]) for row in _record.read("losses")}
     for seed in range(SEEDS):
         for name, loss in LOSSES.items():
             if (name, str(seed)) in done:
                 continue
             found = [f"{score:.4f}" for score in scores(folder, loss, seed)]
-            rows.append([name, str(seed), *found])
-            print(*rows[-1], flush=True)
-            with RESULTS.open("w", newline="") as file:
-                table = csv.writer(file, lineterminator="\n")
-                table.writerows([COLUMNS.split(","), *rows])
+            row = {"loss": name, "seed": seed, **dict(zip(SCORES, found, strict=True))}
+            print(row, flush=True)
+            _record.write("losses", [*_record.read("losses"), row])
 
 
 if __name__ == "__main__":

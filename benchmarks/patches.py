@@ -11,7 +11,6 @@ Rows of ``benchmarks/results/patches.csv``:
 """
 
 import argparse
-import csv
 import resource
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import _record
 import keras
 import numpy as np
 import tifffile
@@ -26,7 +26,6 @@ import tifffile
 from srtools.models import unet
 from srtools.segmentation import mask_patch_from_file, predict_image
 
-RESULT = Path(__file__).parent / "results" / "patches.csv"
 SIDE, PATCH, WIDE = 1280, 64, 20_000
 
 
@@ -149,16 +148,13 @@ def main():
             )
             megabytes = float(done.stdout)
             name = f"peak memory above the model, {height}x{WIDE}"
-            rows.append((name, "MB", megabytes, "", ""))
+            rows.append((name, "MB", megabytes))
             print(rows[-1], flush=True)
             source.unlink()
             source.with_name(f"labels-{source.name}").unlink()
-    with RESULT.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["what", "unit", "ours", "simple way", "ratio"])
-        for name, unit, *values in rows:
-            shown = [f"{v:.4g}" if isinstance(v, float) else v for v in values]
-            table.writerow([name, unit, *shown])
+    columns = "what", "unit", "ours", "simple way", "ratio"
+    shown = [[f"{v:.4g}" if isinstance(v, float) else v for v in row] for row in rows]
+    _record.write("patches", [dict(zip(columns, row, strict=False)) for row in shown])
     return None
 
 

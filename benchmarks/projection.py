@@ -7,11 +7,10 @@ Writes results/projection.csv: the median of five repetitions, and our speed rel
 to each. All run on one core of the same machine, one after the other.
 """
 
-import csv
 import statistics
 import time
-from pathlib import Path
 
+import _record
 import numpy as np
 from skimage.transform import iradon, radon
 from tqdm import tqdm
@@ -70,12 +69,9 @@ def main() -> None:
     size = large.data.nbytes + large.indices.nbytes + large.indptr.nbytes
     rows.append(("matrix of 369 px, 180 angles [GB]", "ours", f"{size / 1e9:.2f}", ""))
 
-    path = Path(__file__).parent / "results" / "projection.csv"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("task", "method", "images per second", "ours is faster by"))
-        table.writerows(rows)
+    columns = "task", "method", "images per second", "ours is faster by"
+    table = [dict(zip(columns, row, strict=True)) for row in rows]
+    path = _record.write("projection", table)
     print(path.read_text())
 
 

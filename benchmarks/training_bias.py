@@ -7,9 +7,7 @@ or trained on random shapes, ellipses or packed particles, and tested on each of
 Geometry and noise are those of the quick scale, the same for all.
 """
 
-import csv
-from pathlib import Path
-
+import _record
 import keras
 import numpy as np
 
@@ -55,14 +53,11 @@ def main() -> None:
             truth, measured = other.images[other.test], other.sinograms[other.test]
             for label, method in methods.items():
                 score = psnr(truth, method(measured)).mean()
-                rows.append((label, learnt, tested, f"{score:.2f}", N))
-                print(*rows[-1], flush=True)
+                row = {"method": label, "trained_on": learnt, "tested_on": tested}
+                rows.append(row | {"psnr": f"{score:.2f}", "n_train": N})
+                print(rows[-1], flush=True)
 
-    path = Path(__file__).parent / "results" / "training_bias.csv"
-    with path.open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("method", "trained_on", "tested_on", "psnr", "n_train"))
-        table.writerows(rows)
+    path = _record.write("training_bias", rows)
     settings = {k: RECIPES[k].epochs for k in ("cnn", "fbp_unet")}
     print(f"{path}: epochs {settings}")
 

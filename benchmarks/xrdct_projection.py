@@ -9,14 +9,9 @@ on a few images and multiplied by their number.
     python benchmarks/xrdct_projection.py
 """
 
-import csv
-import os
-import platform
-import subprocess
 import time
-from datetime import date
-from pathlib import Path
 
+import _record
 import numpy as np
 from skimage.transform import radon
 
@@ -81,19 +76,7 @@ def main() -> None:
                 }
             )
             print(rows[-1])
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
-    hardware = f"{os.cpu_count()} cores {platform.machine()}"
-    path = Path(__file__).parent / "results" / "xrdct_projection.csv"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "hardware", "date", "commit"])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(
-                row | {"hardware": hardware, "date": date.today(), "commit": commit}
-            )
+    _record.write("xrdct_projection", rows)
 
 
 if __name__ == "__main__":
