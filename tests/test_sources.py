@@ -1,4 +1,4 @@
-"""An edited formula changes the key of all that rests on it, an edited sentence none."""
+"""An edited formula changes the key of what rests on it, an edited sentence none."""
 
 import functools
 import sys
