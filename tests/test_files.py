@@ -1,3 +1,7 @@
+import json
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -5,6 +9,9 @@ import tifffile
 
 from srtools.files import (
     build_list_images,
+    create_library,
+    hdf5,
+    library_settings,
     pair_by_name,
     read_image,
     read_reconstruct_library,
@@ -83,6 +90,113 @@ def test_nan_is_refused(tmp_path, arrays, name):
     path = write(tmp_path / "a.h5", **arrays)
     with pytest.raises(ValueError, match=rf"a\.h5: expected finite.* in {name}"):
         read_reconstruct_library(path)
+
+
+SETTINGS = {"what": "a test", "angles": (0, 90)}
+LAYOUT = {"Images": (6, 5), "Sinograms": (6, 4)}
+
+
+def fill(file, arrays):
+    for name in LAYOUT:
+        file[name][:] = arrays[name]
+
+
+def test_a_library_appears_whole_and_says_what_it_is_of(tmp_path, arrays):
+    path = tmp_path / "new" / "a.h5"
+    with create_library(path, SETTINGS, LAYOUT, 3) as file:
+        fill(file, arrays)
+        assert not path.exists()
+    images, sinograms, n = read_reconstruct_library(path)
+    np.testing.assert_allclose(images[..., 0], np.moveaxis(arrays["Images"], -1, 0))
+    assert sinograms.shape == (3, 6, 4, 1) and n == 3
+    assert library_settings(path) == {"what": "a test", "angles": [0, 90]}
+    with create_library(path, SETTINGS, LAYOUT, 3) as file:
+        assert file is None
+    assert [f.name for f in path.parent.iterdir()] == ["a.h5"]
+
+
+def test_a_library_that_was_interrupted_goes_on(tmp_path, arrays):
+    path = tmp_path / "a.h5"
+    with pytest.raises(KeyboardInterrupt):
+        with create_library(path, SETTINGS, LAYOUT, 3) as file:
+            file["Images"][:] = arrays["Images"]
+            file.attrs["done"] = 1
+            raise KeyboardInterrupt
+    assert not path.exists()
+    with create_library(path, SETTINGS, LAYOUT, 3) as file:
+        assert file.attrs["done"] == 1
+        file["Sinograms"][:] = arrays["Sinograms"]
+    found = read_reconstruct_library(path)[0]
+    np.testing.assert_allclose(found[..., 0], np.moveaxis(arrays["Images"], -1, 0))
+
+
+@pytest.mark.parametrize("left", ["of other settings", "unreadable", "without any"])
+def test_what_cannot_be_gone_on_with_is_started_again(tmp_path, arrays, left):
+    path = tmp_path / "a.h5"
+    partial = tmp_path / "a.h5.partial" / "a.h5"
+    partial.parent.mkdir()
+    if left == "unreadable":
+        partial.write_bytes(b"broken")
+    else:
+        with h5py.File(partial, "w") as file:
+            if left == "of other settings":
+                file.attrs["settings"] = json.dumps({"what": "another"})
+    with create_library(path, SETTINGS, LAYOUT, 3) as file:
+        assert sorted(file) == ["Images", "NImages", "Sinograms"]
+        fill(file, arrays)
+    assert read_reconstruct_library(path)[2] == 3
+
+
+def test_a_library_of_other_or_no_settings_is_not_touched(tmp_path, arrays):
+    path = tmp_path / "a.h5"
+    with create_library(path, SETTINGS, LAYOUT, 3) as file:
+        fill(file, arrays)
+    own = write(tmp_path / "own.h5", **arrays)
+    before = path.read_bytes(), own.read_bytes()
+    message = r"a\.h5: expected what 'another', found what 'a test'; remove"
+    with pytest.raises(ValueError, match=message):
+        with create_library(path, SETTINGS | {"what": "another"}, LAYOUT, 3):
+            pytest.fail("the block began")
+    message = r"own\.h5: expected a file with its settings .* found attributes \[\]"
+    with pytest.raises(ValueError, match=message):
+        with create_library(own, SETTINGS, LAYOUT, 3):
+            pytest.fail("the block began")
+    with pytest.raises(ValueError, match=message):
+        library_settings(own)
+    assert before == (path.read_bytes(), own.read_bytes())
+
+
+def test_a_file_that_another_program_has_open_is_not_taken_for_a_broken_one(tmp_path):
+    path, partial = tmp_path / "a.h5", tmp_path / "a.h5.partial" / "a.h5"
+    with pytest.raises(KeyboardInterrupt):
+        with create_library(path, SETTINGS, LAYOUT, 3):
+            raise KeyboardInterrupt
+    before = partial.read_bytes()
+    hold = "import h5py, sys; f = h5py.File(sys.argv[1]); print('open'); input()"
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", hold, partial],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(
+            BlockingIOError, match=r"a\.h5: expected to go .*has it open"
+        ):
+            with create_library(path, SETTINGS, LAYOUT, 3):
+                pytest.fail("the block began")
+        other.communicate(b"\n")
+    assert partial.read_bytes() == before
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+    tmp_path, monkeypatch
+):
+    usage = hdf5.shutil.disk_usage(tmp_path)._replace(free=10**9)
+    monkeypatch.setattr(hdf5.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match=r"expected 4\.32 GB of free .* found 1 GB"):
+        with create_library(tmp_path / "a.h5", SETTINGS, LAYOUT, 20_000_000):
+            pytest.fail("the block began")
+    assert not list(tmp_path.iterdir())
 
 
 def test_images_are_listed_in_order(tmp_path):

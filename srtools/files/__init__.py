@@ -1,17 +1,21 @@
-"""Files: HDF5 libraries of pairs, folders of TIFF images."""
+"""Files: HDF5 libraries of pairs, folders of TIFF images; written whole, or not."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "atomic": ["atomic_write", "write_once"],
         "hdf5": [
             "CHUNK",
+            "create_library",
+            "library_settings",
             "open_hdf5",
             "open_library",
             "read_pairs",
             "read_reconstruct_library",
         ],
+        "settings": ["check_settings", "function_settings"],
         "tiff": [
             "build_autoencoder_data",
             "build_list_images",

@@ -1,15 +1,25 @@
-"""Read HDF5 libraries of image and sinogram pairs, and folders of TIFFs; write TIFFs.
+"""Read and write HDF5 libraries of image and sinogram pairs.
 
 A library is an HDF5 file with the datasets ``Images`` (height, width, N), ``Sinograms``
-(n_translations, n_angles, N) and ``NImages`` (N); the last axis counts the pairs.
+(n_translations, n_angles, N) and ``NImages`` (N); the last axis counts the pairs. Those
+that are written here say in their attribute ``settings``, as JSON, what they are of.
 """
 
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from srtools.files.atomic import write_once
+from srtools.files.settings import check_settings
+
 CHUNK = 8  # pairs that lie, and are read, together
+_log = logging.getLogger(__name__)
 
 
 def open_hdf5(path: str | Path) -> h5py.File:
@@ -147,3 +157,125 @@ def read_pairs(file: h5py.File, name: str, part: slice = slice(None)) -> np.ndar
             f"{name}"
         )
     return np.ascontiguousarray(np.moveaxis(batch, -1, 0))[..., None]
+
+
+def library_settings(path: str | Path) -> dict:
+    """Read what a library was made of: its identity, whatever machine it was made on.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `create_library` began.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no HDF5 file, or does not say what it was made of.
+    """
+    with open_hdf5(path) as file:
+        try:
+            return json.loads(file.attrs["settings"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: expected a file with its settings as JSON in the attribute "
+                f"settings, as srtools writes them, found attributes "
+                f"{sorted(file.attrs)}"
+            ) from error
+
+
+@contextmanager
+def create_library(
+    path: str | Path,
+    settings: dict,
+    layout: Mapping[str, tuple[int, ...]],
+    n: int,
+) -> Iterator[h5py.File | None]:
+    """Write a library once, and go on with it after an interruption.
+
+    The file appears under its name when the block ends, as with `write_once`. Several
+    processes may be asked for the same library: one writes it, the others wait for it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write; folders are made where they are missing.
+    settings : dict
+        What the data depend on, and nothing else, in words that JSON can hold.
+    layout : mapping of str to tuple of int
+        Shape of one item of each dataset.
+    n : int
+        Number of items.
+
+    Yields
+    ------
+    h5py.File or None
+        Open for writing, with ``NImages`` and the float32 datasets of the layout, the
+        item as their last axis; or as an earlier block of the same settings left it,
+        so that progress can be noted in its attributes. None if the library is there.
+
+    Raises
+    ------
+    ValueError
+        If a file of other settings stands at `path`; it is not touched.
+    BlockingIOError
+        If another program has the unfinished file open.
+    OSError
+        If the disk has not enough space or cannot be written to, before the block.
+    """
+    path, settings = Path(path), json.loads(json.dumps(settings))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_once(path) as partial:
+        if partial is not None:
+            file = _resume(partial, settings) or _start(partial, settings, layout, n)
+            with file:
+                yield file
+            return
+    check_settings(path, settings, library_settings(path))
+    yield None
+
+
+def _resume(partial, settings):
+    """The file that an earlier block left, if it is readable and of these settings."""
+    if not partial.exists():
+        return None
+    try:
+        file = h5py.File(partial, "r+")
+    except BlockingIOError as error:
+        raise BlockingIOError(
+            f"{partial}: expected to go on with this file, but another program has it "
+            f"open ({error})"
+        ) from error
+    except OSError:  # interrupted before anything useful was in it
+        _log.info("starting %s again: it cannot be read", partial)
+        return None
+    if file.attrs.get("settings") == json.dumps(settings):
+        _log.info("going on with %s", partial)
+        return file
+    file.close()
+    return None
+
+
+def _start(partial, settings, layout, n):
+    needed = sum(4 * n * int(np.prod(shape)) for shape in layout.values())
+    free = shutil.disk_usage(partial.parent).free
+    if needed * 1.01 > free:
+        raise OSError(
+            f"{partial.parent.parent}: expected {needed / 1e9:.3g} GB of free disk "
+            f"space, found {free / 1e9:.3g} GB"
+        )
+    file = h5py.File(partial, "w")
+    for name, shape in layout.items():
+        chunk = (*shape, min(n, CHUNK))
+        if len(shape) == 3:  # few channels, so that an image can be read by itself
+            chunk = (*shape[:2], min(shape[2], 32), 1)
+        file.create_dataset(name, (*shape, n), "float32", chunks=chunk)
+    file["NImages"] = np.arange(n)
+    file.attrs["settings"] = json.dumps(settings)
+    file.flush()
+    return file

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+from srtools.files.atomic import atomic_write
+
 
 def build_list_images(
     path: str | Path, types: Sequence[str] = (".tif", ".tiff")
@@ -125,10 +127,8 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     image : array, shape (height, width)
         Stored in its own type.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    tifffile.imwrite(partial, image)
-    partial.replace(path)
+    with atomic_write(path) as partial:
+        tifffile.imwrite(partial, image)
 
 
 def build_autoencoder_data(
