@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[1] / "data" / "denoising" / "generatedata.py"
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     folder = tmp_path_factory.mktemp("denoising")
-    return simulate_denoising(folder, (8, 2, 3), size=48, noise=0.4, seed=2)
+    return simulate_denoising(folder, (8, 2, 3), size=48, noise_std=0.4, seed=2)
 
 
 def load(tree, part, size=48):
@@ -40,10 +40,12 @@ def test_the_tree_has_the_parts_and_noise_only_in_the_noisy_images(tree):
 def test_the_tree_is_written_once_and_checked(tree):
     first = tree / "train" / "noisy" / "00000.tiff"
     time = first.stat().st_mtime_ns
-    assert simulate_denoising(tree, (8, 2, 3), size=48, noise=0.4, seed=2) == tree
+    assert simulate_denoising(tree, (8, 2, 3), size=48, noise_std=0.4, seed=2) == tree
     assert first.stat().st_mtime_ns == time
-    with pytest.raises(ValueError, match=r"expected a tree of .* found one of"):
-        simulate_denoising(tree, (8, 2, 3), size=48, noise=0.5, seed=2)
+    with pytest.raises(
+        ValueError, match=r"expected draw .*: 0\.5.*found draw .*: 0\.4"
+    ):
+        simulate_denoising(tree, (8, 2, 3), size=48, noise_std=0.5, seed=2)
 
 
 def test_files_are_paired_by_name_whatever_their_order(tree):
@@ -70,8 +72,8 @@ def test_errors(tree, tmp_path):
         build_autoencoder_data(noisy, [clean[0], tmp_path / "00001.tiff"], (48, 48, 1))
     with pytest.raises(ValueError, match=r"three counts of 1 or more"):
         simulate_denoising(tmp_path, (1, 0, 1))
-    with pytest.raises(ValueError, match=r"noise of 0 or more, received -1"):
-        simulate_denoising(tmp_path, (1, 1, 1), noise=-1)
+    with pytest.raises(ValueError, match=r"noise_std of 0 or more, received -1"):
+        simulate_denoising(tmp_path, (1, 1, 1), noise_std=-1)
 
 
 def test_the_script_writes_the_tree(tmp_path, monkeypatch, capsys):

@@ -5,9 +5,9 @@ from pathlib import Path
 from srtools.datasets import command_line, simulate_denoising
 
 
-def write(output: Path, count: tuple[int, int, int], **options) -> str:
+def write(output: Path, count: tuple[int, int, int], noise: float, **how) -> str:
     """Write the tree and say how large it is."""
-    folder = simulate_denoising(output, count, **options)
+    folder = simulate_denoising(output, count, noise_std=noise, **how)
     return f"{folder}: {sum(count)} pairs of noisy and noiseless images"
 
 

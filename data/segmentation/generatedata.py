@@ -5,9 +5,12 @@ from pathlib import Path
 from srtools.datasets import command_line, simulate_segmentation
 
 
-def write(output: Path, count: tuple[int, int, int], cracks: float, **options) -> str:
+def write(
+    output: Path, count: tuple[int, int, int], noise: float, cracks: float, **how
+) -> str:
     """Write the tree and say how large it is."""
-    folder = simulate_segmentation(output, count, crack_share=cracks, **options)
+    how |= {"noise_std": noise, "crack_share": cracks}
+    folder = simulate_segmentation(output, count, **how)
     return f"{folder}: {sum(count)} scenes with their labels"
 
 

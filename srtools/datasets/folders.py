@@ -2,12 +2,19 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from srtools.files import write_image
+from srtools.files import (
+    atomic_write,
+    check_settings,
+    function_settings,
+    write_image,
+    write_once,
+)
 from srtools.phantoms import scene, template_objects
 
 PARTS = ("train", "val", "test")
@@ -19,12 +26,12 @@ def simulate_folders(
     draw: Callable[[int, np.random.Generator], Iterator[dict[str, np.ndarray]]],
     *,
     seed: int,
-    **settings,
 ) -> Path:
     """Write ``train|val|test`` / kind / ``00000.tiff``, one file at a time.
 
     A call after an interruption starts again; a call for a tree that is there returns
-    at once. The same arguments give the same data.
+    at once, and one for a tree that another process is writing waits for it. The same
+    arguments give the same data.
 
     Parameters
     ----------
@@ -34,11 +41,11 @@ def simulate_folders(
         Images for training, validation and test.
     draw : callable
         ``draw(count, rng)`` gives, image by image, arrays (height, width) by their
-        kind; each kind becomes a folder.
+        kind; each kind becomes a folder. Bind what else the data depend on with
+        `functools.partial`: name and arguments tell trees apart, as
+        `srtools.files.function_settings` describes, and are kept in ``settings.json``.
     seed : int
         Seed of everything that is random; each part has a stream of its own.
-    **settings
-        What else the data depend on. All of it is kept in ``settings.json``.
 
     Returns
     -------
@@ -48,21 +55,52 @@ def simulate_folders(
     Raises
     ------
     ValueError
-        If a count is below 1, or a tree of other settings stands in the folder.
+        If a count is below 1, `draw` cannot be told from other functions, or a tree of
+        other settings stands in the folder, whole or begun.
+    FileExistsError
+        If the folder holds images that are not of such a tree. Nothing is written.
     """
     folder = Path(folder)
     if len(counts) != len(PARTS) or min(counts) < 1:
         raise ValueError(f"expected three counts of 1 or more, received {counts}")
-    settings = {"counts": list(counts), **settings, "seed": seed}
+    settings = {"counts": list(counts), "draw": function_settings(draw), "seed": seed}
     ledger = folder / "settings.json"
-    if ledger.exists():
-        found = json.loads(ledger.read_text())
-        if found == settings:
+    folder.mkdir(parents=True, exist_ok=True)
+    with write_once(ledger) as begun:  # it is there when the tree is
+        if begun is None:
+            check_settings(folder, settings, _read(ledger))
             return folder
+        _begin(folder, begun, settings)
+        _fill(folder, counts, draw, seed)
+    return folder
+
+
+def _begin(folder, begun, settings):
+    """Say whose the images will be, unless there are images of somebody else."""
+    if begun.exists():
+        check_settings(folder, settings, _read(begun))
+        return
+    for image in (f for part in PARTS for f in (folder / part).glob("*/*")):
+        if image.suffix.lower() in (".tif", ".tiff"):
+            raise FileExistsError(
+                f"{image}: expected a folder without images of other origin; remove "
+                "them or choose another folder"
+            )
+    with atomic_write(begun) as partial:
+        partial.write_text(json.dumps(settings))
+
+
+def _read(ledger):
+    try:
+        return dict(json.loads(ledger.read_text()))
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{folder}: expected a tree of {settings}, found one of {found}; remove it "
-            "or choose another folder"
-        )
+            f"{ledger}: expected the settings of a tree of images, found something "
+            f"else ({error})"
+        ) from error
+
+
+def _fill(folder, counts, draw, seed):
     with tqdm(total=sum(counts), desc=f"writing {folder.name}", unit="image") as bar:
         for number, (part, count) in enumerate(zip(PARTS, counts, strict=True)):
             images = draw(count, np.random.default_rng((seed, number)))
@@ -72,10 +110,6 @@ def simulate_folders(
                     place.mkdir(parents=True, exist_ok=True)
                     write_image(place / f"{i:05}.tiff", image)
                 bar.update()
-    partial = ledger.with_suffix(".partial")
-    partial.write_text(json.dumps(settings))
-    partial.replace(ledger)  # last: it says "done"
-    return folder
 
 
 def simulate_segmentation(
@@ -83,7 +117,7 @@ def simulate_segmentation(
     counts: tuple[int, int, int] = (20, 4, 4),
     *,
     size: int = 1280,
-    noise: float = 0.3,
+    noise_std: float = 0.3,
     crack_share: float = 0.02,
     seed: int = 0,
 ) -> Path:
@@ -99,7 +133,7 @@ def simulate_segmentation(
         Where the tree is written.
     counts : tuple of int
         Scenes for training, validation and test.
-    size, noise, crack_share
+    size, noise_std, crack_share
         As for `scene`.
     seed : int
         Seed of everything that is random.
@@ -114,12 +148,12 @@ def simulate_segmentation(
     ValueError
         As `scene` and `srtools.datasets.simulate_folders`.
     """
-    how = {"size": size, "noise": noise, "crack_share": crack_share}
+    draw = partial(_scenes, size=size, noise_std=noise_std, crack_share=crack_share)
+    return simulate_folders(folder, counts, draw, seed=seed)
 
-    def draw(count: int, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
-        return (scene(rng=rng, **how) for _ in range(count))
 
-    return simulate_folders(folder, counts, draw, seed=seed, **how)
+def _scenes(count, rng, **how):
+    return (scene(rng=rng, **how) for _ in range(count))
 
 
 def simulate_denoising(
@@ -127,7 +161,7 @@ def simulate_denoising(
     counts: tuple[int, int, int] = (1_000, 100, 200),
     *,
     size: int = 64,
-    noise: float = 0.5,
+    noise_std: float = 0.5,
     seed: int = 0,
 ) -> Path:
     """Write pairs of noisy and noiseless template objects as TIFF files.
@@ -143,8 +177,9 @@ def simulate_denoising(
         Pairs for training, validation and test.
     size : int
         Side of the images [pixels].
-    noise : float
-        Standard deviation of the Gaussian noise, in units of the brightest object.
+    noise_std : float
+        Standard deviation of the Gaussian noise [grey values]; objects have
+        0.2 to 1.
     seed : int
         Seed of objects and noise.
 
@@ -159,13 +194,14 @@ def simulate_denoising(
         If a count is below 1 or the noise is negative, or a tree of other settings
         stands in the folder.
     """
-    if not noise >= 0:
-        raise ValueError(f"expected a noise of 0 or more, received {noise}")
+    if not noise_std >= 0:
+        raise ValueError(f"expected a noise_std of 0 or more, received {noise_std}")
+    draw = partial(_pairs, size=size, noise_std=noise_std)
+    return simulate_folders(folder, counts, draw, seed=seed)
 
-    def draw(count: int, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
-        clean = template_objects(count, size, rng=rng)[..., 0]
-        noisy = clean + noise * rng.standard_normal(clean.shape, dtype=np.float32)
-        for pair in zip(noisy, clean, strict=True):
-            yield dict(zip(("noisy", "noiseless"), pair, strict=True))
 
-    return simulate_folders(folder, counts, draw, size=size, noise=noise, seed=seed)
+def _pairs(count, rng, size, noise_std):
+    clean = template_objects(count, size, rng=rng)[..., 0]
+    noisy = clean + noise_std * rng.standard_normal(clean.shape, dtype=np.float32)
+    for pair in zip(noisy, clean, strict=True):
+        yield dict(zip(("noisy", "noiseless"), pair, strict=True))

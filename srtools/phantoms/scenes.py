@@ -12,7 +12,7 @@ def scene(
     size: int,
     *,
     rng: np.random.Generator,
-    noise: float = 0.3,
+    noise_std: float = 0.3,
     crack_share: float = 0.02,
 ) -> dict[str, np.ndarray]:
     """Draw an image whose classes no threshold on its grey values can tell apart.
@@ -29,7 +29,7 @@ def scene(
         to 0.15 of it wide. Cracks, blur and noise do not.
     rng : numpy.random.Generator
         Source of the randomness.
-    noise : float
+    noise_std : float
         Standard deviation of the white noise [grey values].
     crack_share : float
         Cracked share of all pixels, at most 0.05.
@@ -49,8 +49,8 @@ def scene(
     """
     if size < 128:
         raise ValueError(f"expected a size of 128 pixels or more, received {size}")
-    if not noise >= 0:
-        raise ValueError(f"expected a noise of 0 or more, received {noise}")
+    if not noise_std >= 0:
+        raise ValueError(f"expected a noise_std of 0 or more, received {noise_std}")
     if not 0 <= crack_share <= 0.05:
         raise ValueError(f"expected a crack share of 0 to 0.05, received {crack_share}")
     value = np.zeros((size, size), np.float32)
@@ -61,7 +61,7 @@ def scene(
     noiseless = gaussian_filter(value, _BLUR)
     gain = _RINGS * rng.standard_normal(size, dtype=np.float32)
     noisy = noiseless + gain[_radius(size).astype(int)]
-    noisy += noise * rng.standard_normal(noisy.shape, dtype=np.float32)
+    noisy += noise_std * rng.standard_normal(noisy.shape, dtype=np.float32)
     return {
         "noisy": noisy,
         "noiseless": noiseless,
