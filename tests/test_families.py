@@ -17,7 +17,7 @@ BEAM = ParallelBeam(32, np.arange(16) * 180 / 16)
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("families") / "families.h5"
-    return simulate_families(path, BEAM, 140, n_anomalies=5, noise=1, seed=3)
+    return simulate_families(path, BEAM, 140, n_anomalies=5, noise_percent=1, seed=3)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -84,10 +84,10 @@ def test_a_library_holds_families_and_what_was_planted(library):
 
 def test_a_library_is_written_once(library, tmp_path):
     time = library.stat().st_mtime_ns
-    simulate_families(library, BEAM, 140, n_anomalies=5, noise=1, seed=3)
+    simulate_families(library, BEAM, 140, n_anomalies=5, noise_percent=1, seed=3)
     assert library.stat().st_mtime_ns == time
     again = simulate_families(
-        tmp_path / "again.h5", BEAM, 140, n_anomalies=5, noise=1, seed=3
+        tmp_path / "again.h5", BEAM, 140, n_anomalies=5, noise_percent=1, seed=3
     )
     for one, other in zip(read_families(library), read_families(again), strict=True):
         assert np.array_equal(one, other)
@@ -95,8 +95,19 @@ def test_a_library_is_written_once(library, tmp_path):
 
 
 def test_errors(library, tmp_path):
-    with pytest.raises(ValueError, match=r"families.h5: expected a library of other"):
-        simulate_families(library, BEAM, 140, seed=4)
+    same = {"n_anomalies": 5, "noise_percent": 1, "seed": 3}
+    with pytest.raises(ValueError, match=r"families.h5: expected seed 4, found seed 3"):
+        simulate_families(library, BEAM, 140, **same | {"seed": 4})
+    wider = ParallelBeam(32, BEAM.angles, detector_spacing=2)
+    with pytest.raises(ValueError, match=r"detector_spacing 2\.0, found"):
+        simulate_families(library, wider, 140, **same)
+    renamed = dict(zip(FAMILIES, reversed(FAMILIES.values()), strict=True))
+    with pytest.raises(ValueError, match=r"expected families .*, found families"):
+        simulate_families(library, BEAM, 140, families=renamed, **same)
+    with pytest.raises(ValueError, match="no lambda"):
+        simulate_families(
+            tmp_path / "odd.h5", BEAM, 140, families={"odd": lambda n, size, rng: 0}
+        )
     with pytest.raises(ValueError, match=r"at least 40 pairs .* received 20"):
         simulate_families(tmp_path / "few.h5", BEAM, 20)
     with pytest.raises(FileNotFoundError, match=r"nowhere.h5: no such file"):

@@ -84,8 +84,8 @@ def test_the_shapes_task_has_parts_that_do_not_overlap(tmp_path, monkeypatch):
     monkeypatch.setenv("SRTOOLS_SCALE", "quick")
     calls = []
 
-    def small(path, draw, beam, n, *, noise, seed):
-        calls.append((path, n, noise))
+    def small(path, draw, beam, n, *, noise_percent, seed):
+        calls.append((path, n, noise_percent))
         return path
 
     images = np.broadcast_to(np.float32(0), (9_400, 32, 32, 1))

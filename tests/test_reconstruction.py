@@ -1,9 +1,13 @@
+import json
+import shutil
+
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from srtools.datasets import LibraryStream, simulate_library
-from srtools.files import read_reconstruct_library
+from srtools.files import library_settings, read_reconstruct_library
 from srtools.models import reconstruct_cnn
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
@@ -13,7 +17,7 @@ from srtools.tomography import ParallelBeam
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("library") / "shapes.h5"
     beam = ParallelBeam(16, np.arange(6) * 30.0, 20)
-    return simulate_library(path, random_shapes, beam, 50, noise=1)
+    return simulate_library(path, random_shapes, beam, 50, noise_percent=1)
 
 
 def test_a_stream_gives_every_pair_once_an_epoch(library):
@@ -40,9 +44,35 @@ def test_a_stream_that_is_not_shuffled_keeps_the_order(library):
     assert np.array_equal(found, sinograms)
 
 
-def test_the_fingerprint_tells_parts_apart(library):
-    prints = {LibraryStream(library, part=slice(n)).fingerprint for n in (10, 20, 20)}
-    assert len(prints) == 2
+def test_the_recipe_of_a_stream_is_all_that_decides_its_batches(library, tmp_path):
+    recipe = LibraryStream(library, part=slice(2, 20), batch_size=8, seed=3).recipe
+    settings = library_settings(library)
+    chosen = {"part": [2, 20], "batch_size": 8, "shuffle": True, "seed": 3}
+    assert recipe == {"library": settings, **chosen}
+    assert json.loads(json.dumps(recipe)) == recipe
+    copy = shutil.copy(library, tmp_path / "copy.h5")  # another time and place
+    same = dict(part=slice(2, 20), batch_size=8, seed=3)
+    assert LibraryStream(copy, **same).recipe == recipe
+    for change in (
+        {"part": slice(2, 19)},
+        {"batch_size": 9},
+        {"seed": 4},
+        {"shuffle": False},
+    ):
+        assert LibraryStream(library, **same | change).recipe != recipe
+    straight = [LibraryStream(copy, shuffle=False, seed=i).recipe for i in range(2)]
+    assert straight[0] == straight[1]  # the seed decides nothing there
+    assert straight[0]["shuffle"] is False
+    with h5py.File(copy, "r+") as file:
+        file.attrs["settings"] = json.dumps({"seed": 1})
+    assert LibraryStream(copy, **same).recipe["library"] == {"seed": 1}
+    with h5py.File(copy, "r+") as file:
+        del file.attrs["settings"]
+    stream = LibraryStream(copy)  # whoever wrote it, it can be trained with
+    with pytest.raises(
+        ValueError, match=r"copy\.h5: expected a file with its settings"
+    ):
+        _ = stream.recipe
 
 
 def test_bad_parts_are_refused(library):

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 
 import h5py
 import joblib
@@ -83,13 +84,12 @@ def test_same_seed_same_bytes_on_any_number_of_workers(tmp_path, bed):
         one = simulate(name, tmp_path / f"{name}1.h5", n_jobs=1, **settings)
         two = simulate(name, tmp_path / f"{name}2.h5", n_jobs=2, **settings)
         assert one.read_bytes() == two.read_bytes()
-    generators = [np.random.default_rng(5) for _ in range(2)]
     drawn = [
-        simulate("shapes", tmp_path / f"{i}.h5", rng=rng, **SMALL).read_bytes()
-        for i, rng in enumerate(generators)
+        simulate("shapes", tmp_path / f"{i}.h5", seed=5, **SMALL).read_bytes()
+        for i in range(2)
     ]
     assert drawn[0] == drawn[1]
-    other = simulate("shapes", tmp_path / "other.h5", rng=6, **SMALL)
+    other = simulate("shapes", tmp_path / "other.h5", seed=6, **SMALL)
     assert other.read_bytes() != drawn[0]
 
 
@@ -133,9 +133,11 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
 
 def test_an_unreadable_or_other_partial_file_is_started_again(tmp_path):
     path = tmp_path / "a.h5"
-    (tmp_path / "a.h5.partial").write_bytes(b"broken")
+    for name in ("a.h5", "b.h5"):
+        (tmp_path / f"{name}.partial").mkdir()
+    (tmp_path / "a.h5.partial" / "a.h5").write_bytes(b"broken")
     verify(simulate("shapes", path, **SMALL))
-    with h5py.File(tmp_path / "b.h5.partial", "w") as file:
+    with h5py.File(tmp_path / "b.h5.partial" / "b.h5", "w") as file:
         file.attrs["settings"] = json.dumps({"name": "other"})
     verify(simulate("shapes", tmp_path / "b.h5", **SMALL))
 
@@ -164,7 +166,12 @@ def test_verify_finds_damage(tmp_path, bed):
         verify(path)
     with h5py.File(tmp_path / "c.h5", "w") as file:
         file["Images"] = np.zeros(3)
-    with pytest.raises(ValueError, match="expected a stand-in that `simulate` wrote"):
+    with pytest.raises(ValueError, match=r"c\.h5: expected a file with its settings"):
+        verify(tmp_path / "c.h5")
+    with h5py.File(tmp_path / "c.h5", "r+") as file:
+        file.attrs["settings"] = "{}"
+    message = r"c\.h5: expected a stand-in that `simulate` wrote.* found \['Images'\]"
+    with pytest.raises(ValueError, match=message):
         verify(tmp_path / "c.h5")
 
 
@@ -180,16 +187,14 @@ def test_bad_requests_are_refused_before_anything_is_written(tmp_path, monkeypat
         simulate("shapes", path, n=0)
     with pytest.raises(ValueError, match="16 pixels, received 3 and 6"):
         simulate("div2k", path, scale=0.1, n=3)
-    usage = benchmarks.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(
-        benchmarks.shutil, "disk_usage", lambda _: usage._replace(free=10**9)
-    )
+    usage = shutil.disk_usage(tmp_path)._replace(free=10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"expected 5\.9 GB of free .* found 1 GB"):
         simulate("div2k", path)
     assert not list(tmp_path.iterdir())
     simulate("shapes", path, **SMALL)
-    with pytest.raises(ValueError, match=r"a\.h5: expected .* found .*'seed': 0"):
-        simulate("shapes", path, rng=1, **SMALL)
+    with pytest.raises(ValueError, match=r"a\.h5: expected seed 1, found seed 0"):
+        simulate("shapes", path, seed=1, **SMALL)
 
 
 def test_the_toy_set_is_small_and_always_the_same():

@@ -26,7 +26,7 @@ def write(
 
             stack.enter_context(Client(scheduler))
             stack.enter_context(joblib.parallel_config(backend="dask"))
-        simulate(name, path, rng=seed, n_jobs=jobs, **how)
+        simulate(name, path, seed=seed, n_jobs=jobs, **how)
     verify(path)
     return path
 

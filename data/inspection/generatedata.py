@@ -9,12 +9,19 @@ from srtools.tomography import ParallelBeam
 
 
 def write(
-    output: Path | None, size: int, angles: int, count: int, anomalies: int, **options
+    output: Path | None,
+    size: int,
+    angles: int,
+    count: int,
+    noise: float,
+    anomalies: int,
+    seed: int,
 ) -> str:
     """Write the library and say how large it is."""
     path = output or Path(__file__).with_name(f"families_{size}px_{angles}angles.h5")
     beam = ParallelBeam(size, np.arange(angles) * 180 / angles)
-    simulate_families(path, beam, count, n_anomalies=anomalies, **options)
+    how = {"noise_percent": noise, "n_anomalies": anomalies, "seed": seed}
+    simulate_families(path, beam, count, **how)
     return f"{path}: {count} pairs of images and sinograms"
 
 

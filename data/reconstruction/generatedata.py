@@ -12,12 +12,14 @@ from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
 
 
-def write(output: Path | None, size: int, angles: int, count: int, **options) -> str:
+def write(
+    output: Path | None, size: int, angles: int, count: int, noise: float, seed: int
+) -> str:
     """Write the library and say how large it is."""
     name = f"shapes_random_noise_{size}px_{angles}angles.h5"
     path = output or Path(__file__).with_name(name)
     beam = ParallelBeam(size, np.arange(angles) * 180 / angles)
-    simulate_library(path, random_shapes, beam, count, **options)
+    simulate_library(path, random_shapes, beam, count, noise_percent=noise, seed=seed)
     return f"{path}: {count} pairs of images and sinograms"
 
 

@@ -5,13 +5,9 @@ of the chunk alone, so that the same seed gives the same bytes on any number of 
 """
 
 import hashlib
-import json
-import logging
-import shutil
 from functools import lru_cache
 from pathlib import Path
 
-import h5py
 import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,12 +15,15 @@ from tqdm import tqdm
 
 from srtools.datasets.entries import catalogue
 from srtools.datasets.photographs import ENDINGS, crops
-from srtools.files import CHUNK, build_list_images, open_hdf5
+from srtools.files import (
+    build_list_images,
+    create_library,
+    library_settings,
+    open_hdf5,
+)
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
 from srtools.xrdct import COMPONENTS, ParticleBed, downsample, two_theta
-
-_log = logging.getLogger(__name__)
 
 _SLICES_PER_LAYER = 26  # 38 layers of XRD-CT among 1000 slices of micro-CT
 
@@ -35,15 +34,15 @@ def simulate(
     *,
     n: int | None = None,
     scale: float = 1.0,
-    rng: int | np.random.Generator = 0,
+    seed: int = 0,
     photographs: str | Path | None = None,
     n_jobs: int = -1,
 ) -> Path:
     """Write a stand-in for one of the six benchmark data sets to an HDF5 file.
 
-    The file grows as ``<path>.partial`` and is renamed when it is whole. A call after
-    an interruption goes on where the last one stopped; a call for a file that is there
-    already returns at once.
+    The file appears when it is whole. A call after an interruption goes on where the
+    last one stopped; a call for a file that is there already returns at once, and one
+    for a file that another process is writing waits for it.
 
     Parameters
     ----------
@@ -64,9 +63,9 @@ def simulate(
         Of the sides, at most 1. The bed's two resolutions stay in step: the finer has
         2 n - 1 pixels where the coarser has n, and `srtools.xrdct.downsample` leads
         from one to the other.
-    rng : int or numpy.random.Generator
-        The seed, or where to draw one. The four sets of the same seed and scale show
-        the same bed.
+    seed : int
+        Seed of everything that is random. The four sets of the same seed and scale
+        show the same bed.
     photographs : str or Path, optional
         Folder of PNG, JPEG or TIFF images for ``"div2k"``; by default those that come
         with scikit-image.
@@ -101,19 +100,14 @@ def simulate(
         raise ValueError(
             f"expected at least 1 item and 16 pixels, received {n} and {size}"
         )
-    if isinstance(rng, np.random.Generator):
-        rng = int(rng.integers(2**63))
-    settings = {"name": name, "n": n, "scale": scale, "size": size, "seed": int(rng)}
+    settings = {"name": name, "n": n, "scale": scale, "size": size, "seed": seed}
     if photographs is not None:
         settings["photographs"] = str(photographs)
         build_list_images(photographs, ENDINGS)  # complain now, not in a worker
     path = Path(f"{name}.h5" if path is None else path)
-    if path.exists():
-        found = _settings(path)
-        if found != settings:
-            raise ValueError(f"{path}: expected {settings}, found {found}")
-        return path
-    _write(path, settings, n_jobs)
+    with create_library(path, settings, _layout(settings), n) as file:
+        if file is not None:
+            _fill(file, settings, n_jobs)
     return path
 
 
@@ -132,8 +126,13 @@ def verify(path: str | Path) -> None:
         If it was not written by `simulate`, has another number of items than it says,
         or a chunk has another checksum.
     """
-    settings = _settings(path)
+    settings = library_settings(path)
     with open_hdf5(path) as file:
+        if "Checksums" not in file:
+            raise ValueError(
+                f"{path}: expected a stand-in that `simulate` wrote, with Checksums, "
+                f"found {sorted(file)}"
+            )
         if file["Images"].shape[-1] != settings["n"]:
             raise ValueError(
                 f"{path}: expected {settings['n']} items, "
@@ -178,13 +177,6 @@ def _size(name, scale):
     return round(catalogue()[name].keys["Images"][0] * scale)
 
 
-def _settings(path):
-    with open_hdf5(path) as file:
-        if "settings" not in file.attrs:
-            raise ValueError(f"{path}: expected a stand-in that `simulate` wrote")
-        return json.loads(file.attrs["settings"])
-
-
 def _parts(settings):
     """The slices of items that are made together."""
     n, step = settings["n"], catalogue()[settings["name"]].together
@@ -198,62 +190,30 @@ def _layout(settings):
     return {key: (size, size, *channels) for key, (_, _, *channels) in keys.items()}
 
 
-def _write(path, settings, n_jobs):
-    layout, parts = _layout(settings), _parts(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    with _start_or_resume(partial, settings, layout, len(parts)) as file:
-        done = int(file.attrs["done"])
-        work = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-            joblib.delayed(_make)(settings, part.start, part.stop)
-            for part in parts[done:]
-        )
-        bar = tqdm(work, desc=f"writing {path.name}", initial=done, total=len(parts))
-        for i, made in enumerate(bar, done):
-            for key, items in made.items():
-                file[key][..., parts[i]] = items
-            file["Checksums"][i] = np.frombuffer(_digest(made), np.uint8)
-            file.attrs["done"] = i + 1
-            file.flush()
-        checksums = file["Checksums"][:].tobytes()
-        file.attrs["sha256"] = hashlib.sha256(checksums).hexdigest()
-    partial.replace(path)
-
-
-def _start_or_resume(partial, settings, layout, n_parts):
-    if partial.exists():
-        try:
-            file = h5py.File(partial, "r+")
-            if json.loads(file.attrs["settings"]) == settings:
-                _log.info("going on with %s", partial)
-                return file
-            file.close()
-        except (OSError, KeyError):  # interrupted before anything useful was in it
-            _log.info("starting %s again: it can not be read", partial)
-        partial.unlink()
-    n, together = settings["n"], min(settings["n"], CHUNK)
-    needed = sum(4 * n * int(np.prod(shape)) for shape in layout.values())
-    free = shutil.disk_usage(partial.parent).free
-    if needed * 1.01 > free:
-        raise OSError(
-            f"{partial.parent}: expected {needed / 1e9:.3g} GB of free disk space, "
-            f"found {free / 1e9:.3g} GB"
-        )
-    file = h5py.File(partial, "w")
-    for key, shape in layout.items():
-        chunk = (*shape, together)
-        if len(shape) == 3:  # few channels, so that an image can be read by itself
-            chunk = (*shape[:2], min(shape[2], 32), 1)
-        file.create_dataset(key, (*shape, n), "float32", chunks=chunk)
-    file["NImages"] = np.arange(n)
-    file["Checksums"] = np.zeros((n_parts, 32), np.uint8)
-    if settings["name"].startswith("xrdct"):
-        file["TwoTheta"] = two_theta()
-        file["Slice"] = _SLICES_PER_LAYER * np.arange(n)
-        file.attrs["phases"] = list(COMPONENTS)
-    file.attrs["settings"] = json.dumps(settings)
-    file.attrs["done"] = 0
-    return file
+def _fill(file, settings, n_jobs):
+    """Make part after part on all cores; the attributes say how far it came."""
+    parts = _parts(settings)
+    if "done" not in file.attrs:
+        file["Checksums"] = np.zeros((len(parts), 32), np.uint8)
+        if settings["name"].startswith("xrdct"):
+            file["TwoTheta"] = two_theta()
+            file["Slice"] = _SLICES_PER_LAYER * np.arange(settings["n"])
+            file.attrs["phases"] = list(COMPONENTS)
+        file.attrs["done"] = 0
+    done = int(file.attrs["done"])
+    work = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+        joblib.delayed(_make)(settings, part.start, part.stop) for part in parts[done:]
+    )
+    name = Path(file.filename).name
+    bar = tqdm(work, desc=f"writing {name}", initial=done, total=len(parts))
+    for i, made in enumerate(bar, done):
+        for key, items in made.items():
+            file[key][..., parts[i]] = items
+        file["Checksums"][i] = np.frombuffer(_digest(made), np.uint8)
+        file.attrs["done"] = i + 1
+        file.flush()
+    checksums = file["Checksums"][:].tobytes()
+    file.attrs["sha256"] = hashlib.sha256(checksums).hexdigest()
 
 
 def _digest(items):

@@ -1,13 +1,16 @@
 """Libraries of several families of objects, with planted anomalies."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from srtools.files import open_hdf5, read_reconstruct_library
+from srtools.files import (
+    create_library,
+    function_settings,
+    open_hdf5,
+    read_reconstruct_library,
+)
 from srtools.phantoms import FAMILIES
 from srtools.tomography import (
     ParallelBeam,
@@ -24,7 +27,7 @@ def simulate_families(
     beam: ParallelBeam,
     n: int,
     *,
-    noise: float = 5.0,
+    noise_percent: float = 5.0,
     n_anomalies: int = 10,
     families: Mapping[str, Callable] = FAMILIES,
     seed: int = 0,
@@ -43,13 +46,14 @@ def simulate_families(
         The geometry of the scan.
     n : int
         Number of pairs, in random order of family.
-    noise : float
+    noise_percent : float
         Standard deviation of the Gaussian noise, in percent of the largest clean
         sinogram value of the library.
     n_anomalies : int
         How many pairs get each of `ANOMALIES` but the first.
     families : mapping of str to callable
-        Functions such as `foam`, by name.
+        Functions such as `srtools.phantoms.foam`, by name; they are told from others
+        as in `simulate_library`.
     seed : int
         Seed of objects, noise and anomalies.
 
@@ -61,10 +65,11 @@ def simulate_families(
     Raises
     ------
     ValueError
-        If there are fewer pairs than families or anomalies, or a file of other
-        settings stands at `path`.
+        If there are fewer pairs than families or anomalies, a function cannot be told
+        from others, or a file of other settings stands at `path`.
+    OSError
+        If the disk has not enough space or cannot be written to.
     """
-    path, partial = Path(path), Path(f"{path}.partial")
     kinds = len(ANOMALIES) - 1
     if n < max(len(families), n_anomalies * kinds, 1):
         raise ValueError(
@@ -73,28 +78,29 @@ def simulate_families(
             f"received {n}"
         )
     settings = {
-        "families": list(families),
+        "families": [[k, function_settings(draw)] for k, draw in families.items()],
         "anomalies": list(ANOMALIES),
         "n": n,
-        "size": beam.size,
-        "n_translations": beam.n_translations,
-        "angles": beam.angles.tolist(),
-        "noise": noise,
+        **beam.settings,
+        "noise_percent": noise_percent,
         "n_anomalies": n_anomalies,
         "seed": seed,
     }
-    if path.exists():
-        with open_hdf5(path) as file:
-            if json.loads(file.attrs.get("settings", "{}")) == settings:
-                return path
-        raise ValueError(
-            f"{path}: expected a library of other settings; remove it or choose "
-            "another name"
-        )
+    layout = {
+        "Images": (beam.size, beam.size),
+        "Sinograms": (beam.n_translations, beam.n_angles),
+    }
+    with create_library(path, settings, layout, n) as file:
+        if file is not None:
+            _fill(file, families, beam, n, noise_percent, n_anomalies, seed)
+    return Path(path)
 
+
+def _fill(file, families, beam, n, noise_percent, n_anomalies, seed):
+    """Draw, measure and spoil all pairs at once."""
     rng = np.random.default_rng(seed)
     family = rng.permutation(np.arange(n) % len(families))
-    anomaly = np.zeros(n, int)
+    anomaly, kinds = np.zeros(n, int), len(ANOMALIES) - 1
     planted = rng.choice(n, n_anomalies * kinds, replace=False)
     anomaly[planted] = np.arange(len(planted)) % kinds + 1
     images = np.zeros((n, beam.size, beam.size, 1), np.float32)
@@ -103,7 +109,7 @@ def simulate_families(
         images[members] = draw(int(members.sum()), beam.size, rng=rng)
     images[anomaly == ANOMALIES.index("empty scan")] = 0
     clean = beam.project(images)
-    sinograms = gaussian_noise(clean, noise, rng=rng)
+    sinograms = gaussian_noise(clean, noise_percent, rng=rng)
     for name, spoil in (("dead column", dead_column), ("shifted axis", shifted_axis)):
         chosen = anomaly == ANOMALIES.index(name)
         sinograms[chosen] = spoil(sinograms[chosen], rng=rng)
@@ -111,16 +117,12 @@ def simulate_families(
     family[wrong] += rng.integers(1, max(2, len(families)), wrong.sum())
     family %= len(families)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(partial, "w") as file:
-        file["Images"] = np.moveaxis(images[..., 0], 0, -1)
-        file["Sinograms"] = np.moveaxis(sinograms[..., 0], 0, -1)
-        file["NImages"] = np.arange(n)
-        file["Families"], file["Anomalies"] = family, anomaly
-        file.attrs["families"], file.attrs["anomalies"] = list(families), ANOMALIES
-        file.attrs["settings"] = json.dumps(settings)
-    partial.replace(path)
-    return path
+    file["Images"][:] = np.moveaxis(images[..., 0], 0, -1)
+    file["Sinograms"][:] = np.moveaxis(sinograms[..., 0], 0, -1)
+    for name, numbers in (("Families", family), ("Anomalies", anomaly)):
+        file.pop(name, None)  # of a run that was interrupted here
+        file[name] = numbers
+    file.attrs["families"], file.attrs["anomalies"] = list(families), ANOMALIES
 
 
 def read_families(

@@ -1,12 +1,11 @@
 """Feed networks from HDF5 libraries that need not fit into memory."""
 
-import hashlib
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from srtools.files import CHUNK, open_library, read_pairs
+from srtools.files import CHUNK, library_settings, open_library, read_pairs
 
 
 class LibraryStream(keras.utils.PyDataset):
@@ -29,11 +28,6 @@ class LibraryStream(keras.utils.PyDataset):
         Whether to change the order with every epoch.
     seed : int
         Seed of the order.
-
-    Attributes
-    ----------
-    fingerprint : str
-        Changes with the file and the part, for `srtools.tutorial.trained`.
 
     Raises
     ------
@@ -64,12 +58,29 @@ class LibraryStream(keras.utils.PyDataset):
             )
         pairs = np.arange(first, stop)
         self._chunks = np.split(pairs, np.arange(CHUNK, len(pairs), CHUNK))
-        self._batch_size = batch_size
+        self._path, self._batch_size = path, batch_size
+        self._choice = {
+            "part": [first, stop],
+            "batch_size": batch_size,
+            "shuffle": shuffle,
+            "seed": seed if shuffle else None,
+        }
         self._rng = np.random.default_rng(seed) if shuffle else None
-        stat = Path(path).stat()
-        known = (stat.st_size, stat.st_mtime_ns, first, stop, shuffle, seed)
-        self.fingerprint = hashlib.sha256(repr(known).encode()).hexdigest()
         self.on_epoch_end()
+
+    @property
+    def recipe(self) -> dict:
+        """What decides the batches, for the key of a training: the same everywhere.
+
+        The library's settings, the part, the size and the order of the batches; no
+        path, no time and no data.
+
+        Raises
+        ------
+        ValueError
+            If the library does not say what it was made of.
+        """
+        return {"library": library_settings(self._path), **self._choice}
 
     def __len__(self):
         """Return the number of batches."""

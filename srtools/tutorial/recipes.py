@@ -63,7 +63,9 @@ def shapes_task() -> Task:
     beam = ParallelBeam(size, np.linspace(0, 180, n_angles, endpoint=False))
     folder = repository() / "data" / "reconstruction"
     name = f"shapes_random_noise_{size}px_{n_angles}angles.h5"
-    library = simulate_library(folder / name, random_shapes, beam, n, noise=5.0, seed=0)
+    library = simulate_library(
+        folder / name, random_shapes, beam, n, noise_percent=5.0, seed=0
+    )
     images, sinograms, _ = read_reconstruct_library(library)
     recipe = {"by": simulate_library, **library_settings(library)}
     parts = slice(0, 8_100), slice(8_100, 9_000), slice(9_000, None)
