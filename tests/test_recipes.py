@@ -95,7 +95,11 @@ def test_the_shapes_task_has_parts_that_do_not_overlap(tmp_path, monkeypatch):
         "srtools.tutorial.recipes.read_reconstruct_library",
         lambda path: (images, sinograms, 9_400),
     )
+    monkeypatch.setattr(
+        "srtools.tutorial.recipes.library_settings", lambda path: {"n": 9_400}
+    )
     task = shapes_task()
+    assert task.recipe == {"n": 9_400}
     parts = [range(9_400)[part] for part in (task.train, task.val, task.test)]
     assert sorted(i for part in parts for i in part) == list(range(9_400))
     assert (task.beam.size, task.beam.n_angles) == (32, 16)

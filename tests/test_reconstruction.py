@@ -70,7 +70,7 @@ def test_the_recipe_of_a_stream_is_all_that_decides_its_batches(library, tmp_pat
         del file.attrs["settings"]
     stream = LibraryStream(copy)  # whoever wrote it, it can be trained with
     with pytest.raises(
-        ValueError, match=r"copy\.h5: expected a file with its settings"
+        AttributeError, match=r"copy\.h5: expected a file with its settings"
     ):
         _ = stream.recipe
 

@@ -19,10 +19,10 @@ class Drawer:
 
 def test_a_function_is_told_by_its_module_name_and_arguments():
     found = function_settings(random_shapes)
-    assert found == {"function": "srtools.phantoms.shapes.random_shapes"}
+    assert found == {"function": "srtools.phantoms.shapes:random_shapes"}
     bound = function_settings(partial(partial(drawing, 3), 8, value=(1, 2)))
     assert bound == {
-        "function": f"{__name__}.drawing",
+        "function": f"{__name__}:drawing",
         "args": [3, 8],
         "keywords": {"value": [1, 2]},
     }

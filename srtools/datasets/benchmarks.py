@@ -100,7 +100,14 @@ def simulate(
         raise ValueError(
             f"expected at least 1 item and 16 pixels, received {n} and {size}"
         )
-    settings = {"name": name, "n": n, "scale": scale, "size": size, "seed": seed}
+    settings = {
+        "by": f"{__name__}:simulate",
+        "name": name,
+        "n": n,
+        "scale": scale,
+        "size": size,
+        "seed": seed,
+    }
     if photographs is not None:
         settings["photographs"] = str(photographs)
         build_list_images(photographs, ENDINGS)  # complain now, not in a worker

@@ -78,6 +78,7 @@ def simulate_families(
             f"received {n}"
         )
     settings = {
+        "by": f"{__name__}:simulate_families",
         "families": [[k, function_settings(draw)] for k, draw in families.items()],
         "anomalies": list(ANOMALIES),
         "n": n,

@@ -63,7 +63,12 @@ def simulate_folders(
     folder = Path(folder)
     if len(counts) != len(PARTS) or min(counts) < 1:
         raise ValueError(f"expected three counts of 1 or more, received {counts}")
-    settings = {"counts": list(counts), "draw": function_settings(draw), "seed": seed}
+    settings = {
+        "by": f"{__name__}:simulate_folders",
+        "counts": list(counts),
+        "draw": function_settings(draw),
+        "seed": seed,
+    }
     ledger = folder / "settings.json"
     folder.mkdir(parents=True, exist_ok=True)
     with write_once(ledger) as begun:  # it is there when the tree is

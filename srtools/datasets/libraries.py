@@ -62,6 +62,7 @@ def simulate_library(
     if n < 1:
         raise ValueError(f"expected at least one pair, received {n}")
     settings = {
+        "by": f"{__name__}:simulate_library",
         "draw": function_settings(draw),
         "n": n,
         **beam.settings,

@@ -77,10 +77,13 @@ class LibraryStream(keras.utils.PyDataset):
 
         Raises
         ------
-        ValueError
-            If the library does not say what it was made of.
+        AttributeError
+            If the library does not say what it was made of: there is no recipe then.
         """
-        return {"library": library_settings(self._path), **self._choice}
+        try:
+            return {"library": library_settings(self._path), **self._choice}
+        except ValueError as error:
+            raise AttributeError(str(error)) from error
 
     def __len__(self):
         """Return the number of batches."""

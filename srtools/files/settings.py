@@ -23,7 +23,7 @@ def function_settings(function: Callable) -> dict:
     Returns
     -------
     dict
-        ``function``, its module and its name; where arguments are bound, also ``args``
+        ``function``, as ``"module:name"``; where arguments are bound, also ``args``
         and ``keywords``.
 
     Raises
@@ -36,7 +36,7 @@ def function_settings(function: Callable) -> dict:
     Examples
     --------
     >>> function_settings(functools.partial(scene, 512, noise_std=0.1))
-    {'function': 'srtools.phantoms.scenes.scene', 'args': [512],
+    {'function': 'srtools.phantoms.scenes:scene', 'args': [512],
      'keywords': {'noise_std': 0.1}}
     """
     bound, inner = {}, function
@@ -57,7 +57,7 @@ def function_settings(function: Callable) -> dict:
             "functools.partial of one with arguments that JSON can hold; received "
             f"{function!r}"
         )
-    return {"function": f"{module}.{name}", **bound}
+    return {"function": f"{module}:{name}", **bound}
 
 
 def check_settings(path: str | Path, expected: dict, found: dict) -> None:

@@ -67,9 +67,8 @@ def shapes_task() -> Task:
         folder / name, random_shapes, beam, n, noise_percent=5.0, seed=0
     )
     images, sinograms, _ = read_reconstruct_library(library)
-    recipe = {"by": simulate_library, **library_settings(library)}
     parts = slice(0, 8_100), slice(8_100, 9_000), slice(9_000, None)
-    return Task(beam, images, sinograms, recipe, *parts)
+    return Task(beam, images, sinograms, library_settings(library), *parts)
 
 
 @dataclass(frozen=True)
