@@ -9,7 +9,8 @@ import pytest
 SRTOOLS = Path(__file__).parents[1] / "srtools"
 # From the ground up; rooms on one floor do not know each other.
 FLOORS = (
-    ("files", "metrics", "phantoms", "weights"),
+    ("files", "metrics", "phantoms"),
+    ("weights",),
     ("tomography",),
     ("xrdct",),
     ("datasets",),

@@ -266,16 +266,6 @@ def test_a_folder_that_cannot_be_written_costs_the_file_and_not_the_network(
     assert "weight: tuned, but the result cannot be kept" in caplog.text
 
 
-def test_two_processes_that_train_the_same_network_do_not_disturb_each_other(folder):
-    first, _ = train()
-    (path,) = folder.glob("*.keras")
-    partial = path.with_name(f"partial-{os.getpid() + 1}-{path.name}")
-    partial.write_bytes(b"half of another process's file")
-    again, training = train()
-    assert training.loaded and same(first, again)
-    assert partial.exists()
-
-
 def test_data_without_a_recipe_are_refused():
     model, _ = train()
     with pytest.raises(TypeError, match=r"small: expected recipe=.*received ndarray"):

@@ -1,5 +1,6 @@
 """The key of a training: short, alike on every platform, of all that determines it."""
 
+import functools
 import hashlib
 import inspect
 import json
@@ -109,6 +110,9 @@ def plain(value, code: list | None = None):
     if hasattr(value, "settings"):
         code.append(type(value))
         return {"class": type(value).__qualname__, **plain(value.settings, code)}
+    if isinstance(value, functools.partial):
+        bound = {"args": value.args, "keywords": value.keywords}
+        return {"function": plain(value.func, code), **plain(bound, code)}
     if callable(value) and hasattr(value, "__qualname__"):
         code.append(value)
         return f"{value.__module__}:{value.__qualname__}"

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _PACKAGE = "srtools."
+_FILES = "srtools.files."  # how things are stored does not change what they are
 
 
 def sources(things: Iterable) -> dict[str, str]:
@@ -61,6 +62,8 @@ def _look_up(thing):
             return _look_up_live(thing) if module == "__main__" else (None, None, ())
         thing = f"{module}:{thing.__qualname__.split('.')[0]}"
     module, _, name = thing.partition(":")
+    if module.startswith(_FILES):
+        return None, None, ()
     definitions, imports = _module(module)
     if name not in definitions:
         return None, None, ()

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from srtools import weights
+from srtools.files import atomic_write
 from srtools.tutorial.key import plain, result_key, training_key
 from srtools.tutorial.places import cache_folder
 
@@ -189,11 +190,10 @@ def tuned(name: str, function: Callable, *data, recipe, **settings):
     card = {"name": name, "key": key, "result": result}
     card |= {"seconds": round(time.perf_counter() - start, 1), **_provenance()}
     text = json.dumps(card, indent=1, default=_number)
-    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(path)
+        with atomic_write(path) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         _log.warning("%s: tuned, but the result cannot be kept (%s)", name, error)
     return json.loads(text)["result"]

@@ -8,7 +8,6 @@ import hashlib
 import html
 import io
 import json
-import os
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,8 @@ from pathlib import Path
 import h5py
 import keras
 import numpy as np
+
+from srtools.files import atomic_write
 
 SHIPPED = Path(__file__).parent
 """The folder of the networks that come with the package."""
@@ -164,17 +165,13 @@ def save(model: keras.Model, path: Path, card: dict) -> Card:
     plain = type(model).from_config(model.get_config())  # without loss and optimizer
     plain.set_weights(model.get_weights())
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{os.getpid()}-{path.name}")
-    try:
+    with atomic_write(path) as partial:
         plain.save(partial)
         _shrink(partial)
         card = Card(**card, sha256=hashlib.sha256(partial.read_bytes()).hexdigest())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    text = json.dumps(asdict(card), indent=1, default=float)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path.with_suffix(".json"))
+    with atomic_write(path.with_suffix(".json")) as partial:
+        text = json.dumps(asdict(card), indent=1, default=float)
+        partial.write_text(text + "\n", encoding="utf-8")
     return card
 
 
