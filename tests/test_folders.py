@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from srtools.datasets import simulate_folders
-from srtools.files import build_list_images, read_image, write_image
+from srtools.files import (
+    build_list_images,
+    library_settings,
+    read_image,
+    write_image,
+)
 
 
 def noises(count, rng, *, size=8):
@@ -92,3 +97,11 @@ def test_the_arguments_of_the_drawing_function_tell_trees_apart(tmp_path):
     with pytest.raises(ValueError, match="no lambda"):
         simulate_folders(tmp_path / "b", (1, 1, 1), lambda count, rng: [], seed=0)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_tree_says_what_it_was_made_of(tmp_path):
+    folder = simulate_folders(tmp_path / "tree", (1, 1, 1), noises, seed=4)
+    said = library_settings(folder)
+    assert said["counts"] == [1, 1, 1] and said["draw"]["function"].endswith(":noises")
+    with pytest.raises(FileNotFoundError, match=r"noise.settings\.json: no such file"):
+        library_settings(folder / "train" / "noise")

@@ -43,6 +43,9 @@ def test_the_cnn_page_trains_the_network_that_the_others_load(task, tmp_path):
         "sinograms": task.sinograms,
         "train": task.train,
         "val": task.val,
+        "test": task.test,
+        "library": None,
+        "library_settings": lambda _: task.recipe,
     }
     exec("\n".join(cells[first : last + 1]), names)
     files = kept(tmp_path)
@@ -67,7 +70,9 @@ def test_a_recipe_is_loaded_the_second_time_and_learnt_anew_on_other_data(
     assert len(training.history["val_loss"]) <= RECIPES["dense"].epochs
     assert {"mae", "mse"} < set(training.history)
 
-    other = Task(task.beam, task.images, task.sinograms * 2, *(task.train,) * 3)
+    recipe = {**task.recipe, "factor": 2}
+    sinograms = task.sinograms * 2
+    other = Task(task.beam, task.images, sinograms, recipe, *(task.train,) * 3)
     train("dense", other)
     assert len(kept(tmp_path)) == 2
 

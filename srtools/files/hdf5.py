@@ -165,7 +165,8 @@ def library_settings(path: str | Path) -> dict:
     Parameters
     ----------
     path : str or Path
-        A file that `create_library` began.
+        A file that `create_library` began, or a folder with its ``settings.json``, as
+        `srtools.datasets.simulate_folders` writes it.
 
     Returns
     -------
@@ -176,8 +177,13 @@ def library_settings(path: str | Path) -> dict:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no HDF5 file, or does not say what it was made of.
+        If it is no HDF5 file, or does not say in JSON what it was made of.
     """
+    if Path(path).is_dir():
+        ledger = Path(path) / "settings.json"
+        if not ledger.exists():
+            raise FileNotFoundError(f"{ledger}: no such file")
+        return json.loads(ledger.read_text(encoding="utf-8"))
     with open_hdf5(path) as file:
         try:
             return json.loads(file.attrs["settings"])

@@ -95,7 +95,9 @@ def _look_up_live(thing):
                 value = getattr(value, attribute or "", None)
             if inspect.isroutine(value) or inspect.isclass(value):
                 used.append(value)
-            elif isinstance(value, (bool, int, float, str, tuple)):
+            elif isinstance(value, float):
+                trees.append(ast.Constant((first, f"{value:.6g}")))
+            elif isinstance(value, (bool, int, str, tuple)):
                 trees.append(ast.Constant((first, repr(value))))
     return f"__main__:{thing.__qualname__}", ast.List(trees), used
 
