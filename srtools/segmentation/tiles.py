@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,10 @@ def tile_starts(length: int, tile: int, step: int) -> np.ndarray:
 class TiledImage:
     """A grey image, or a stack of them, that is read by regions.
 
-    Uncompressed TIFFs and ``.npy`` files are mapped into memory; of other TIFFs only
-    the strips or tiles that a region touches are decoded; HDF5 files give slices.
+    Of uncompressed TIFFs and of ``.npy`` files the pixels of a region are read; of
+    other TIFFs the strips or tiles that it touches are decoded; HDF5 files give slices.
+    A file is open only while it is read: there may be more images than a process may
+    have files open, and threads and forked processes may share an image.
 
     Parameters
     ----------
@@ -83,11 +86,11 @@ class TiledImage:
             raise FileNotFoundError(f"{path}: no such file")
         kind = self.path.suffix.lower()
         if kind == ".npy":
-            data = self._map_npy()
+            data = self._find_npy()
         elif kind in (".h5", ".hdf5"):
-            data = self._open_hdf5()
+            data = self._find_hdf5()
         else:
-            data = self._open_tiff()
+            data = self._find_tiff()
         shape = tuple(data.shape)
         if len(shape) not in (2, 3) or 0 in shape or data.dtype.kind not in "buif":
             raise ValueError(
@@ -96,8 +99,7 @@ class TiledImage:
             )
         self.shape = (1,) * (3 - len(shape)) + shape
         self.dtype = data.dtype
-        self._source, self._data, self._seen = data, data, 0
-        self._map()
+        self._data = data
 
     def read(self, page: int, rows: slice, columns: slice) -> np.ndarray:
         """Read a region of a page.
@@ -118,9 +120,6 @@ class TiledImage:
         ValueError
             If a value is not finite.
         """
-        self._seen += (rows.stop - rows.start) * (columns.stop - columns.start)
-        if self._seen > _BAND:
-            self._map()
         place = (rows, columns) if len(self._data.shape) == 2 else (page, rows, columns)
         region = self._data[place]
         if region.dtype.kind == "f" and not np.isfinite(region).all():
@@ -128,16 +127,6 @@ class TiledImage:
                 f"{self.path}: expected finite values, found NaN or infinite ones"
             )
         return region
-
-    def _map(self):
-        """Map the file anew: what was read through the last map leaves the memory."""
-        self._seen, old = 0, self._source
-        if isinstance(old, np.memmap):
-            order = "C" if old.flags.c_contiguous else "F"
-            self._source = np.memmap(
-                old.filename, old.dtype, "r", old.offset, old.shape, order
-            )
-            self._data = self._source.view(np.ndarray)  # slices faster
 
     def bands(self):
         """Go through all pages in bands of rows, each (rows, width)."""
@@ -147,24 +136,23 @@ class TiledImage:
             for y in range(0, height, step):
                 yield self.read(page, slice(y, min(y + step, height)), slice(0, width))
 
-    def _map_npy(self):
+    def _find_npy(self):
         try:
-            return np.load(self.path, mmap_mode="r")
+            return _Mapped(np.load(self.path, mmap_mode="r"), self.path)
         except (ValueError, EOFError, OSError) as error:
             raise ValueError(
                 f"{self.path}: expected a .npy array, but it is truncated or of "
                 f"another format ({error})"
             ) from error
 
-    def _open_hdf5(self):
-        file = open_hdf5(self.path)
-        names = [name for name in file if hasattr(file[name], "dtype")]
-        if len(names) != 1:
-            file.close()
-            raise ValueError(f"{self.path}: expected one dataset, found {names}")
-        return file[names[0]]
+    def _find_hdf5(self):
+        with open_hdf5(self.path) as file:
+            names = [name for name in file if hasattr(file[name], "dtype")]
+            if len(names) != 1:
+                raise ValueError(f"{self.path}: expected one dataset, found {names}")
+            return _Dataset(file[names[0]], self.path)
 
-    def _open_tiff(self):
+    def _find_tiff(self):
         try:
             with tifffile.TiffFile(self.path) as tiff:
                 pages = [page.aspage() for page in tiff.pages]
@@ -186,7 +174,7 @@ class TiledImage:
         if first.dtype is None or max(ends, default=size + 1) > size:
             raise self._broken("its pixels end before the image does")
         if mapped:
-            return tifffile.memmap(self.path, mode="r")
+            return _Mapped(tifffile.memmap(self.path, mode="r"), self.path)
         return _Segments(self.path, pages, places, self._broken)
 
     def _broken(self, why) -> ValueError:
@@ -194,6 +182,39 @@ class TiledImage:
             f"{self.path}: expected a TIFF image, but it is truncated or of another "
             f"format ({why})"
         )
+
+
+class _Mapped:
+    """An array that lies in a file as in memory, mapped anew for every region.
+
+    A map that stays would hold a descriptor, and what was read through it, in memory.
+    """
+
+    def __init__(self, array, path):
+        self._path, self._offset = path, array.offset
+        self._order = "C" if array.flags.c_contiguous else "F"
+        self.dtype, self.shape = array.dtype, array.shape
+
+    def __getitem__(self, region):
+        with self._path.open("rb") as file:
+            data = mmap(file.fileno(), 0, access=ACCESS_READ)
+        end = self._offset + int(np.prod(self.shape)) * self.dtype.itemsize
+        if len(data) < end:  # it has changed since it was checked
+            raise ValueError(f"{self._path}: expected {end} bytes, found {len(data)}")
+        where = {"buffer": data, "offset": self._offset, "order": self._order}
+        return np.ndarray(self.shape, self.dtype, **where)[region].copy()
+
+
+class _Dataset:
+    """The dataset of an HDF5 file, opened anew for every region."""
+
+    def __init__(self, dataset, path):
+        self._path, self._name = path, dataset.name
+        self.dtype, self.shape = dataset.dtype, dataset.shape
+
+    def __getitem__(self, region):
+        with open_hdf5(self._path) as file:
+            return file[self._name][region]
 
 
 class _Segments:
