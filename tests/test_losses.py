@@ -103,6 +103,28 @@ def test_bad_input_is_refused(pair):
             getattr(loss, "call", loss)(labels[..., 0], logits)
 
 
+@pytest.mark.parametrize(
+    "loss", [weighted_cross_entropy(3), balanced_cross_entropy(0.8)]
+)
+def test_cross_entropies_are_the_mean_over_labelled_pixels(pair, loss):
+    labels, logits = pair
+    known = np.random.default_rng(2).random(labels.shape) < 0.2
+    values = ops.convert_to_numpy(loss.call(*pair))
+    found = float(loss(np.where(known, labels, -1), logits))
+    assert found == pytest.approx(values[known[..., 0]].mean(), rel=1e-5)
+    assert float(loss(np.full_like(labels, -1), logits)) == 0
+
+
+def test_dice_loss_leaves_out_what_nobody_labelled(pair):
+    labels, logits = pair
+    partly = labels.copy()
+    partly[:, 3:] = -1
+    found = ops.convert_to_numpy(dice_loss(partly, logits))
+    expected = ops.convert_to_numpy(dice_loss(labels[:, :3], logits[:, :3]))
+    assert np.allclose(found, expected, atol=1e-6)
+    assert np.allclose(ops.convert_to_numpy(dice_loss(0 * labels - 1, logits)), 0)
+
+
 def test_beta_moves_the_decision_the_way_the_formula_says():
     # Constant prediction on labels of which 20 % are positive.
     labels = np.zeros((1, 10, 10, 1), "float32")

@@ -1,10 +1,21 @@
-"""Segmentation: patches of large images, losses for rare classes, inference."""
+"""Segmentation: patches of large images, losses, inference, and what to beat."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "baselines": [
+            "forest_probabilities",
+            "otsu",
+            "otsu_levels",
+            "pixel_features",
+            "random_forest",
+            "sample_pixels",
+            "tune_forest",
+            "tune_otsu",
+            "tune_threshold",
+        ],
         "inference": ["inference_binary_segmentation", "predict_image", "with_scaling"],
         "losses": [
             "balanced_cross_entropy",

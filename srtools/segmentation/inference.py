@@ -9,9 +9,17 @@ import tifffile
 from tqdm import tqdm
 
 from srtools.files import build_list_images
-from srtools.segmentation.tiles import TiledImage, check_scaling, tile_starts
+from srtools.segmentation.stitching import (
+    BLENDS,
+    TIFF_TILE,
+    blended_rows,
+    mean_probabilities,
+    tiles_along,
+    to_tiff_tiles,
+)
+from srtools.segmentation.symmetries import symmetry_numbers
+from srtools.segmentation.tiles import TiledImage, check_scaling
 
-_TIFF_TILE = 256  # side of the tiles of the TIFFs that are written
 _PICTURE = 2048  # largest side of a picture
 
 
@@ -26,6 +34,7 @@ def predict_image(
     scaling: tuple[float, float] = (0.0, 1.0),
     batch_size: int = 16,
     probabilities: bool = False,
+    symmetries: bool = False,
 ) -> Path:
     """Segment an image that need not fit into memory.
 
@@ -57,6 +66,9 @@ def predict_image(
     probabilities : bool
         Write float32 probabilities, of the foreground or of each class, rather than
         8-bit labels 0, 1, ...
+    symmetries : bool
+        Take the mean of the probabilities over the eight mirror images and turns of
+        each tile, or over four if it is not square. It costs as many times the work.
 
     Returns
     -------
@@ -80,26 +92,29 @@ def predict_image(
     if batch_size < 1:
         raise ValueError(f"expected a batch size of 1 or more, received {batch_size}")
     low, high = check_scaling(scaling)
+    numbers = symmetry_numbers(patch_shape) if symmetries else (0,)
     n_classes = model.output_shape[-1]
     if n_classes > 256 and not probabilities:
         raise ValueError(f"expected at most 256 classes, received {n_classes}")
     depth = (n_classes,) if probabilities and n_classes > 1 else ()
     dtype = np.dtype("float32" if probabilities else "uint8")
     pages, height, width = image.shape
-    tile = min(_TIFF_TILE, -(-height // 16) * 16)
+    tile = min(TIFF_TILE, -(-height // 16) * 16)
+
+    def answer(patches):
+        scaled = (patches - np.float32(low)) / np.float32(high - low)
+        return mean_probabilities(model, scaled, numbers)
 
     def tiles():
-        bar = tqdm(total=pages * len(grid[0][0]), desc=output.name, unit="row")
+        bar = tqdm(total=pages * len(grid[0].starts), desc=output.name, unit="row")
         with bar:
             for page in range(pages):
-                rows = _rows(
-                    model, image, page, patch_shape, grid, (low, high), batch_size
-                )
+                rows = blended_rows(answer, n_classes, image, page, grid, batch_size)
                 if not probabilities:
                     rows = map(_label, rows)
                 elif n_classes == 1:
                     rows = (row[..., 0] for row in rows)
-                yield from _retile(_tick(rows, bar), tile, width)
+                yield from to_tiff_tiles(_tick(rows, bar), tile, width)
 
     nbytes = pages * height * width * int(np.prod(depth)) * dtype.itemsize
     partial = _partial(output)
@@ -109,7 +124,7 @@ def predict_image(
             tiles(),
             shape=(*((pages,) if pages > 1 else ()), height, width, *depth),
             dtype=dtype,
-            tile=(tile, _TIFF_TILE),
+            tile=(tile, TIFF_TILE),
             photometric="minisblack",
             planarconfig="contig" if depth else None,
             metadata=None,
@@ -224,76 +239,17 @@ def with_scaling(model, scaling: tuple[float, float]):
     return keras.Model(image, plain(scale(image)), name=model.name)
 
 
-def _weights(starts, tile, length, blend):
-    """Weight of each tile along one axis, (n_tiles, tile): they add up to one."""
-    place = np.arange(tile)
-    if blend == "hann":
-        window = np.sin(np.pi * (place + 0.5) / tile) ** 2
-        weights = np.tile(window, (len(starts), 1))
-        total = np.zeros(length)
-        for start in starts:
-            total[start : start + tile] += window
-        places = starts[:, None] + place
-        return (weights / total[places]).astype(np.float32)
-    if blend == "crop":
-        cuts = (starts[1:] + starts[:-1] + tile) // 2
-    else:
-        cuts = starts[1:]
-    first = np.append(0, cuts)[:, None]
-    last = np.append(cuts, length)[:, None]
-    places = starts[:, None] + place
-    return ((first <= places) & (places < last)).astype(np.float32)
-
-
 def _grid(image, patch_shape, overlap, blend):
-    """Starts and weights of the tiles along rows and columns."""
-    if blend not in ("hann", "crop", "none"):
+    """Tiles along rows and columns."""
+    if blend not in BLENDS:
         raise ValueError(f"expected blend hann, crop or none, received {blend!r}")
-    grid = []
-    for length, tile in zip(image.shape[1:], patch_shape, strict=True):
-        try:
-            starts = tile_starts(length, tile, tile - overlap)
-        except ValueError as error:
-            raise ValueError(f"{image.path}: {error}") from error
-        grid.append((starts, _weights(starts, tile, length, blend)))
-    return grid
-
-
-def _rows(model, image, page, patch_shape, grid, scaling, batch_size):
-    """Blended probabilities, (rows, width, n_classes), from top to bottom."""
-    (ys, y_weights), (xs, x_weights) = grid
-    high, wide = patch_shape
-    low, span = scaling[0], scaling[1] - scaling[0]
-    height, width = image.shape[1:]
-    blended = np.zeros((high, width, model.output_shape[-1]), np.float32)
-    for k, y in enumerate(ys):
-        band = image.read(page, slice(int(y), int(y) + high), slice(0, width))
-        for i in range(0, len(xs), batch_size):
-            some = xs[i : i + batch_size]
-            patches = np.stack([band[:, x : x + wide] for x in some]).astype(np.float32)
-            patches = (patches[..., None] - np.float32(low)) / np.float32(span)
-            outcome = _probabilities(np.asarray(model.predict_on_batch(patches)))
-            if not np.isfinite(outcome).all():
-                raise ValueError(
-                    f"{image.path}: expected finite logits, the network gave others"
-                )
-            for x, tile, weights in zip(
-                some, outcome, x_weights[i : i + batch_size], strict=True
-            ):
-                tile *= (y_weights[k][:, None] * weights)[..., None]
-                blended[:, x : x + wide] += tile
-        done = int((ys[k + 1] if k + 1 < len(ys) else height) - y)
-        yield blended[:done].copy()
-        blended[: high - done] = blended[done:]
-        blended[high - done :] = 0
-
-
-def _probabilities(logits):
-    """Sigmoid of one logit, softmax of several; in place."""
-    if logits.shape[-1] == 1:
-        return 0.5 * (1 + np.tanh(0.5 * logits))
-    logits = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return logits / logits.sum(axis=-1, keepdims=True)
+    try:
+        return tuple(
+            tiles_along(length, tile, overlap, blend)
+            for length, tile in zip(image.shape[1:], patch_shape, strict=True)
+        )
+    except ValueError as error:
+        raise ValueError(f"{image.path}: {error}") from error
 
 
 def _label(rows):
@@ -306,29 +262,6 @@ def _tick(rows, bar):
     for row in rows:
         bar.update()  # before: nobody comes back after the last
         yield row
-
-
-def _retile(rows, tile, width):
-    """Cut rows of any height into the TIFF's tiles, filled up with zeros."""
-    kept, n_kept = [], 0
-    for row in rows:
-        while len(row):
-            part, row = row[: tile - n_kept], row[tile - n_kept :]
-            kept.append(part)
-            n_kept += len(part)
-            if n_kept == tile:
-                yield from _cut(np.concatenate(kept), tile, width)
-                kept, n_kept = [], 0
-    if kept:
-        yield from _cut(np.concatenate(kept), tile, width)
-
-
-def _cut(strip, tile, width):
-    for x in range(0, width, _TIFF_TILE):
-        part = strip[:, x : x + _TIFF_TILE]
-        whole = np.zeros((tile, _TIFF_TILE, *part.shape[2:]), part.dtype)
-        whole[: part.shape[0], : part.shape[1]] = part
-        yield whole
 
 
 def _refuse(output):

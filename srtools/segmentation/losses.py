@@ -1,4 +1,7 @@
-"""Losses for classes that are rare, computed from logits."""
+"""Losses for classes that are rare, computed from logits.
+
+Pixels with a label below 0 are those that nobody labelled: no loss counts them.
+"""
 
 import keras
 from keras import ops
@@ -22,10 +25,13 @@ class _PixelLoss(keras.losses.Loss):
                 "expected labels and logits of one shape (n, height, width, 1), "
                 f"received {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
             )
-        label = ops.cast(y_true, y_pred.dtype)[..., 0]
+        label, known = _split(y_true[..., 0], y_pred.dtype)
         logit = y_pred[..., 0]
         # -log(sigmoid(z)) is softplus(-z): finite for any logit.
-        return label * ops.softplus(-logit), (1 - label) * ops.softplus(logit)
+        positive, negative = ops.softplus(-logit), ops.softplus(logit)
+        # Keras takes the mean over all pixels: make it that over the labelled ones.
+        known = known / ops.maximum(ops.mean(known), keras.config.epsilon())
+        return known * label * positive, known * (1 - label) * negative
 
     def get_config(self):
         """Return the configuration."""
@@ -56,8 +62,9 @@ class WeightedCrossEntropy(_PixelLoss):
 
     Notes
     -----
-    Labels are 0 or 1, predictions are logits; one value per pixel,
-    (n, height, width), is reduced by Keras.
+    Labels are 0 or 1, or below 0 where nobody labelled; predictions are logits. One
+    value per pixel, (n, height, width), is reduced by Keras: to the mean over the
+    labelled pixels of the batch.
     """
 
     def __init__(self, beta: float, **kwargs):
@@ -123,7 +130,7 @@ def dice_loss(y_true, y_pred):
     Parameters
     ----------
     y_true : tensor, shape (n, height, width, channels)
-        Labels, 0 or 1.
+        Labels, 0 or 1, or below 0 where nobody labelled.
     y_pred : tensor
         Logits, of the same shape.
 
@@ -147,8 +154,15 @@ def dice_loss(y_true, y_pred):
             "expected labels and logits of one shape, "
             f"received {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
         )
-    label, found = ops.cast(y_true, y_pred.dtype), ops.sigmoid(y_pred)
+    label, known = _split(y_true, y_pred.dtype)
+    found = known * ops.sigmoid(y_pred)
     axes = tuple(range(1, len(y_pred.shape)))
     both = ops.sum(label * found, axis=axes)
     each = ops.sum(label, axis=axes) + ops.sum(found, axis=axes)
     return 1 - (2 * both + 1) / (each + 1)
+
+
+def _split(y_true, dtype):
+    """Labels, 0 where nobody labelled, and where somebody did: 1 or 0."""
+    label = ops.cast(y_true, dtype)
+    return ops.maximum(label, 0), ops.cast(label >= 0, dtype)

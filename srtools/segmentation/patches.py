@@ -1,37 +1,17 @@
-"""Patches of large images: a data set to train on, and inference over whole images.
-
-Reading by tile is in `srtools.tiles`, inference in `srtools.stitching`; the names that
-a page needs are all here.
-"""
+"""Patches of large images and of their masks, to train on."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from zlib import crc32
 
 import keras
 import numpy as np
 
-from srtools.files import build_list_images, pair_by_name
-from srtools.segmentation.inference import (
-    inference_binary_segmentation,
-    predict_image,
-    with_scaling,
-)
-from srtools.segmentation.seams import seam_error
-from srtools.segmentation.tiles import TiledImage, check_scaling, tile_starts
-
-__all__ = [
-    "PatchDataset",
-    "inference_binary_segmentation",
-    "mask_patch_from_file",
-    "predict_image",
-    "seam_error",
-    "tile_starts",
-    "with_scaling",
-]
-
-_SAMPLE = 200_000  # pixels of a file that the percentiles of the scaling come from
+from srtools.files import build_list_images
+from srtools.segmentation.pairs import UNLABELLED, Pairs
+from srtools.segmentation.symmetries import symmetry_numbers, turn
+from srtools.segmentation.tiles import check_scaling, tile_starts
 
 
 def mask_patch_from_file(
@@ -42,33 +22,62 @@ def mask_patch_from_file(
     image_shape: tuple[int, int] | None = None,
     *,
     types: Sequence[str] = (".tiff", ".tif"),
-    patch_range: Sequence[int] = (),
-    batch_size: int = 16,
-    normalise_images: bool | tuple[float, float] = True,
-    classes: Sequence[int] | None = None,
-    shuffle: bool = True,
-    seed: int = 0,
-    augment: bool = False,
-    favour: int | None = None,
+    **settings,
 ) -> "PatchDataset":
-    """Make a data set of patches of large images and of their masks.
-
-    All files are gone through once, in bands, to check them and to find the scaling;
-    after that a batch reads the tiles it needs, and nothing else.
+    """Make a data set of patches of large images, out of two folders.
 
     Parameters
     ----------
     datapath : str or Path
         The folder that holds the two others.
     img_dir, mask_dir : str
-        Folders, below `datapath`, of images and of masks of the same names; each file
-        as in `srtools.segmentation.TiledImage`.
+        Folders, below `datapath`, of images and of masks of the same names.
+    patch_shape, image_shape
+        As in `PatchDataset`.
+    types : sequence of str
+        Endings of the files to use.
+    **settings
+        Further arguments of `PatchDataset`.
+
+    Returns
+    -------
+    PatchDataset
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If a folder holds no file of these types, or as `PatchDataset`.
+    """
+    folder = Path(datapath)
+    return PatchDataset(
+        build_list_images(folder / img_dir, types),
+        build_list_images(folder / mask_dir, types),
+        patch_shape,
+        image_shape,
+        **settings,
+    )
+
+
+class PatchDataset(keras.utils.PyDataset):
+    """Patches of images and of their masks, batch by batch, for ``model.fit``.
+
+    All files are gone through once, in bands, to check them and to find the scaling;
+    after that a batch reads the tiles it needs, and nothing else.
+
+    A batch is images (n, height, width, 1) and masks (n, height, width, 1), both
+    float32. Patches do not overlap; where an image does not divide into whole patches,
+    the last column or row of them is moved in, not padded.
+
+    Parameters
+    ----------
+    images, masks : sequence of Path
+        Files of the same names, each as in `srtools.segmentation.TiledImage`.
     patch_shape : (int, int)
         Height and width of a patch [pixels].
     image_shape : (int, int), optional
         Height and width that every image must have; by default they may differ.
-    types : sequence of str
-        Endings of the files to use.
     patch_range : sequence of int
         Numbers of the patches to use, of every image: from zero, left to right, then
         top to bottom. By default all.
@@ -81,127 +90,110 @@ def mask_patch_from_file(
     classes : sequence of int, optional
         The values in the masks: a pixel of the k-th value gets class k. By default
         masks are binary, with values 0 and 1, or 0 and 255.
+    ignore : int, optional
+        The value in the masks of pixels that nobody labelled. They get class -1, which
+        the losses of `srtools.segmentation` leave out, as does Keras'
+        ``SparseCategoricalCrossentropy(ignore_class=-1)``. Patches without a labelled
+        pixel are not used.
     shuffle : bool
         Whether to change the order with every epoch.
     seed : int
         Seed of order, augmentation and sampling.
     augment : bool
         Whether to flip and rotate patches at random (by half turns if not square).
+    jitter : float
+        Standard deviation of a random offset of the grey values of each patch, and of
+        a random change of their contrast, after scaling.
     favour : int, optional
         A class: every epoch draws as many patches as there are, with replacement, half
         of them from those that hold this class.
-
-    Returns
-    -------
-    PatchDataset
-        Batches of images (n, height, width, 1) and masks (n, height, width, 1), both
-        float32. Patches do not overlap; where an image does not divide into whole
-        patches, the last column or row of them is moved in, not padded.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    ValueError
-        If a folder holds no file of these types; an image and its mask do not pair by
-        name or size; a file is truncated, not grey, constant, or holds NaN; a mask has
-        a value that is no class; a patch is larger than an image; a number of
-        `patch_range` is beyond an image's patches; no patch holds `favour`; the
-        grey values for 0 and 1 are equal or not finite.
-    """
-    return PatchDataset(
-        build_list_images(Path(datapath) / img_dir, types),
-        build_list_images(Path(datapath) / mask_dir, types),
-        patch_shape,
-        image_shape=image_shape,
-        patch_range=patch_range,
-        batch_size=batch_size,
-        normalise_images=normalise_images,
-        classes=classes,
-        shuffle=shuffle,
-        seed=seed,
-        augment=augment,
-        favour=favour,
-    )
-
-
-class PatchDataset(keras.utils.PyDataset):
-    """Patches of images and masks, for ``model.fit``; see `mask_patch_from_file`.
 
     Attributes
     ----------
     scaling : (float, float)
         Grey values that became 0 and 1, for the validation set and for inference.
-    fingerprint : str
-        Changes with what the files hold and with the settings, for
-        `srtools.tutorial.trained`.
     patches : int array, shape (n_patches, 4)
         File, page, row and column where each patch starts.
+    recipe : dict
+        What determines the batches, in values that JSON can hold: the settings, and a
+        checksum of the files.
+    fingerprint : str
+        A hash of the recipe, for `srtools.tutorial.trained`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If an image and its mask do not pair by name or size; a file is truncated, not
+        grey, constant, or holds NaN; a mask has a value that is no class; a patch is
+        larger than an image; a number of `patch_range` is beyond an image's patches; no
+        patch holds `favour`, or a label at all; `ignore` is a class; the grey values
+        for 0 and 1 are equal or not finite; the jitter is negative.
     """
 
     def __init__(
         self,
         images: Sequence[Path],
         masks: Sequence[Path],
-        patch_shape,
+        patch_shape: tuple[int, int],
+        image_shape: tuple[int, int] | None = None,
         *,
-        image_shape,
-        patch_range,
-        batch_size,
-        normalise_images,
-        classes,
-        shuffle,
-        seed,
-        augment,
-        favour,
+        patch_range: Sequence[int] = (),
+        batch_size: int = 16,
+        normalise_images: bool | tuple[float, float] = True,
+        classes: Sequence[int] | None = None,
+        ignore: int | None = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        augment: bool = False,
+        jitter: float = 0.0,
+        favour: int | None = None,
     ):
         super().__init__()
         if batch_size < 1:
             raise ValueError(
                 f"expected a batch size of 1 or more, received {batch_size}"
             )
+        if not jitter >= 0:
+            raise ValueError(f"expected a jitter of 0 or more, received {jitter}")
         self._shape = tuple(patch_shape)
         self._batch_size, self._shuffle = batch_size, shuffle
-        self._augment, self._rng = augment, np.random.default_rng(seed)
-        self._files = _open_pairs(images, masks, image_shape)
+        self._augment, self._jitter = augment, jitter
+        self._rng = np.random.default_rng(seed)
+        self._pairs = Pairs(
+            images, masks, image_shape=image_shape, classes=classes, ignore=ignore
+        )
         self.patches = np.concatenate(
             [
                 _number(k, image, self._shape, patch_range)
-                for k, (image, _) in enumerate(self._files)
+                for k, (image, _) in enumerate(self._pairs.files)
             ]
         )
-        values = {0: 0, 1: 1, 255: 1}
-        if classes is not None:
-            values = {int(value): number for number, value in enumerate(classes)}
-        self._classes = values
-        self._table = np.full(256, -1, np.int16)  # of 8-bit masks, for speed
-        for value, number in values.items():
-            if 0 <= value < 256:
-                self._table[value] = number
-        found = [_scan(image) for image, _ in self._files]
-        content = 0
-        for image, mask in self._files:
-            for file in (image, mask):
-                for band in file.bands():
-                    content = crc32(np.ascontiguousarray(band), content)
-                    if file is mask:
-                        self._to_classes(mask, band)
-        if normalise_images is True:
-            samples, ends = zip(*found, strict=True)
-            low, high = np.percentile(np.concatenate(samples), (0.5, 99.5))
-            if low == high:  # nearly everything has one grey value
-                low, high = np.min(ends), np.max(ends)
-        elif normalise_images is False:
-            low, high = 0, 1
+        if isinstance(normalise_images, bool):
+            scaling = self._pairs.grey_values if normalise_images else (0, 1)
         else:
-            low, high = normalise_images
-        self.scaling = check_scaling((low, high))
+            scaling = normalise_images = [float(value) for value in normalise_images]
+        self.scaling = check_scaling(scaling)
+        if ignore is not None:
+            self.patches = self.patches[self._which(lambda mask: mask != UNLABELLED)]
+            if not len(self.patches):
+                raise ValueError(f"expected labels in the masks, found {ignore} alone")
         self._chances = None if favour is None else self._favour(favour)
-        known = [f.path.name for pair in self._files for f in pair]
-        known += [content, patch_shape, tuple(patch_range), batch_size, self.scaling]
-        known += [values]
-        known += [shuffle, seed, augment, favour]
-        self.fingerprint = hashlib.sha256(repr(known).encode()).hexdigest()
+        self.recipe = {
+            "files": self._pairs.checksum,
+            "patch_shape": [int(side) for side in patch_shape],
+            "patch_range": [int(number) for number in patch_range],
+            "batch_size": int(batch_size),
+            "normalise_images": normalise_images,
+            "classes": [[*pair] for pair in self._pairs.classes.items()],
+            "shuffle": bool(shuffle),
+            "seed": int(seed),
+            "augment": bool(augment),
+            "jitter": float(jitter),
+            "favour": None if favour is None else int(favour),
+        }
+        self.fingerprint = hashlib.sha256(json.dumps(self.recipe).encode()).hexdigest()
         self.on_epoch_end()
 
     def __len__(self):
@@ -220,11 +212,13 @@ class PatchDataset(keras.utils.PyDataset):
         images -= np.float32(low)
         images /= np.float32(high - low)
         if self._augment:
-            for k in range(len(images)):
-                turn = _symmetry(
-                    self._rng.integers(8), self._shape[0] == self._shape[1]
-                )
-                images[k], masks[k] = turn(images[k]), turn(masks[k])
+            numbers = symmetry_numbers(self._shape)
+            for k, number in enumerate(self._rng.choice(numbers, len(images))):
+                images[k], masks[k] = turn(images[k], number), turn(masks[k], number)
+        if self._jitter:
+            size = (2, len(images), 1, 1, 1)
+            factor, offset = self._jitter * self._rng.standard_normal(size, np.float32)
+            images = images * (1 + factor) + offset
         return images, masks
 
     def on_epoch_end(self):
@@ -238,47 +232,19 @@ class PatchDataset(keras.utils.PyDataset):
     def _read(self, patch):
         file, page, y, x = (int(value) for value in patch)
         rows, columns = slice(y, y + self._shape[0]), slice(x, x + self._shape[1])
-        image, mask = self._files[file]
-        classes = self._to_classes(mask, mask.read(page, rows, columns))
-        return image.read(page, rows, columns), classes
+        return self._pairs.read(file, page, rows, columns)
 
-    def _to_classes(self, file, mask):
-        if mask.dtype == np.uint8:
-            classes = self._table[mask]
-        else:
-            classes = np.full(mask.shape, -1, np.int16)
-            for value, number in self._classes.items():
-                classes[mask == value] = number
-        if classes.min() < 0:
-            some = np.unique(mask[classes < 0])[:5].tolist()
-            raise ValueError(
-                f"{file.path}: expected labels {list(self._classes)}, found {some}"
-            )
-        return classes
+    def _which(self, holds):
+        """Find out which patches have a pixel in their mask for which this holds."""
+        return np.array([holds(self._read(patch)[1]).any() for patch in self.patches])
 
     def _favour(self, favour):
-        holds = np.array([(self._read(p)[1] == favour).any() for p in self.patches])
+        holds = self._which(lambda mask: mask == favour)
         if not holds.any():
             raise ValueError(f"expected patches with class {favour}, found none")
         if holds.all():
             return np.full(len(holds), 1 / len(holds))
         return np.where(holds, 0.5 / holds.sum(), 0.5 / (~holds).sum())
-
-
-def _open_pairs(images, masks, image_shape):
-    pairs = [tuple(map(TiledImage, pair)) for pair in pair_by_name(images, masks)]
-    for image, mask in pairs:
-        if image.shape != mask.shape:
-            raise ValueError(
-                f"{mask.path}: expected a mask of the image's (pages, height, width) "
-                f"{image.shape}, found {mask.shape}"
-            )
-        if image_shape is not None and image.shape[1:] != tuple(image_shape):
-            raise ValueError(
-                f"{image.path}: expected an image of {tuple(image_shape)} pixels, "
-                f"found {image.shape[1:]}"
-            )
-    return pairs
 
 
 def _number(file, image, patch_shape, patch_range):
@@ -303,25 +269,3 @@ def _number(file, image, patch_shape, patch_range):
     return np.concatenate(
         [np.insert(places, 0, [[file], [page]], axis=1) for page in range(pages)]
     )
-
-
-def _scan(image):
-    """Check every value of an image; return a sample of them, and the extremes."""
-    low, high, sample = np.inf, -np.inf, []
-    step = max(1, np.prod(image.shape) // _SAMPLE)
-    for band in image.bands():
-        low, high = min(low, band.min()), max(high, band.max())
-        sample.append(band.ravel()[::step].astype(np.float64))
-    if low == high:
-        raise ValueError(f"{image.path}: expected an image, found {low} everywhere")
-    return np.concatenate(sample), (low, high)
-
-
-def _symmetry(number, square):
-    """One of the eight symmetries of a square, or of the four of a rectangle."""
-
-    def turn(patch):
-        patch = patch[:, ::-1] if number % 2 else patch
-        return np.rot90(patch, number // 2 if square else 2 * (number // 4))
-
-    return turn

@@ -6,8 +6,8 @@ from srtools.segmentation.tiles import tile_starts
 
 
 def seam_error(
-    prediction,
     truth,
+    prediction,
     *,
     patch_shape: tuple[int, int],
     overlap: int = 0,
@@ -17,7 +17,7 @@ def seam_error(
 
     Parameters
     ----------
-    prediction, truth : arrays, shape (height, width)
+    truth, prediction : arrays, shape (height, width)
         Probabilities or labels. As the truth, the prediction for the whole image at
         once leaves seams as the only error.
     patch_shape, overlap : (int, int), int
@@ -36,11 +36,11 @@ def seam_error(
     ValueError
         If the shapes differ, or nothing is left of the border or of the interior.
     """
-    prediction, truth = (np.asarray(a, np.float64) for a in (prediction, truth))
+    truth, prediction = (np.asarray(a, np.float64) for a in (truth, prediction))
     if prediction.shape != truth.shape or truth.ndim != 2:
         raise ValueError(
-            f"expected two images of one size, received {prediction.shape} and "
-            f"{truth.shape}"
+            f"expected two images of one size, received {truth.shape} and "
+            f"{prediction.shape}"
         )
     near = np.zeros(truth.shape, bool)
     for axis, (length, tile) in enumerate(zip(truth.shape, patch_shape, strict=True)):

@@ -1,0 +1,199 @@
+import zipfile
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import tifffile
+from pairs_on_disk import IMAGE, MASK, SHAPE, pixelwise, save
+
+from srtools.segmentation import (
+    inference_binary_segmentation,
+    predict_image,
+    weighted_cross_entropy,
+    with_scaling,
+)
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for k in range(2):
+        save(tmp_path, f"{k}.tiff", IMAGE, MASK)
+    return tmp_path
+
+
+@pytest.mark.parametrize("blend", ["hann", "crop", "none"])
+@pytest.mark.parametrize("shape", [(19, 37), (40, 300), (300, 17)])
+def test_stitching_gives_back_what_the_network_gives_for_the_whole(
+    tmp_path, shape, blend
+):
+    image = RNG.random(shape).astype(np.float32)
+    tifffile.imwrite(tmp_path / "in.tif", image)
+    model = pixelwise()
+    how = {"patch_shape": (16, 16), "overlap": 5, "blend": blend, "scaling": (0.0, 2.0)}
+    output = predict_image(
+        model, tmp_path / "in.tif", tmp_path / "p.tif", probabilities=True, **how
+    )
+    expected = 1 / (1 + np.exp(1 - 2 * image / 2))
+    np.testing.assert_allclose(tifffile.imread(output), expected, atol=1e-5)
+    labels = predict_image(model, tmp_path / "in.tif", tmp_path / "l.tif", **how)
+    stored = tifffile.imread(labels)
+    assert stored.dtype == np.uint8
+    np.testing.assert_array_equal(stored, expected > 0.5)
+    with tifffile.TiffFile(labels) as file:
+        assert file.pages[0].is_tiled
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.tif", "l.tif", "p.tif"]
+
+
+def test_several_classes_and_pages(tmp_path):
+    stack = RNG.random((2, 19, 37)).astype(np.float32)
+    np.save(tmp_path / "in.npy", stack)
+    model = pixelwise(3)
+    logits = stack[..., None] * np.arange(2, 5) - 1
+    expected = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    how = {"patch_shape": (16, 16), "overlap": 4}
+    output = predict_image(
+        model, tmp_path / "in.npy", tmp_path / "p.tif", probabilities=True, **how
+    )
+    np.testing.assert_allclose(tifffile.imread(output), expected, atol=1e-5)
+    labels = predict_image(model, tmp_path / "in.npy", tmp_path / "l.tif", **how)
+    np.testing.assert_array_equal(tifffile.imread(labels), expected.argmax(-1))
+
+
+@pytest.mark.parametrize(("patch", "times"), [((16, 16), 8), ((16, 8), 4)])
+def test_symmetries_take_the_mean_over_mirror_images_and_turns(tmp_path, patch, times):
+    image = RNG.random((40, 56)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "in.tif", image)
+    seen = []
+    weights = RNG.normal(size=patch)
+
+    class Directed:  # sees where in the patch a pixel lies
+        output_shape = (None, *patch, 1)
+
+        def predict_on_batch(self, patches):
+            seen.append(np.array(patches))
+            return weights[..., None] + 0 * patches
+
+    how = {"patch_shape": patch, "overlap": 0, "probabilities": True}
+    output = predict_image(
+        Directed(), tmp_path / "in.tif", tmp_path / "p.tif", symmetries=True, **how
+    )
+    found = tifffile.imread(output)[: patch[0], : patch[1]]
+    chance = 1 / (1 + np.exp(-weights))
+    same = [chance, chance[::-1], chance[:, ::-1], chance[::-1, ::-1]]
+    if times == 8:
+        same += [other.T for other in same]
+    np.testing.assert_allclose(found, np.mean(same, axis=0), atol=1e-6)
+    assert len({batch[0].tobytes() for batch in seen[:times]}) == times
+    plain = predict_image(Directed(), tmp_path / "in.tif", tmp_path / "q.tif", **how)
+    np.testing.assert_allclose(
+        tifffile.imread(plain)[: patch[0], : patch[1]], chance, atol=1e-6
+    )
+
+
+def test_segmenting_a_folder_writes_labels_and_pictures(folder):
+    outputs = inference_binary_segmentation(
+        folder / "noisy",
+        (16, 16),
+        SHAPE,
+        pixelwise(),
+        savepath=folder / "new" / "masks",
+        scaling=(0.0, 60000.0),
+        overlap=4,
+    )
+    assert [o.name for o in outputs] == ["binary_mask_0.tiff", "binary_mask_1.tiff"]
+    np.testing.assert_array_equal(tifffile.imread(outputs[0]), IMAGE > 30000)
+    picture = plt.imread(outputs[0].with_suffix(".png"))[..., 0]
+    np.testing.assert_array_equal(picture, IMAGE > 30000)
+    with pytest.raises(FileExistsError, match="never overwritten"):
+        inference_binary_segmentation(
+            folder / "noisy", (16, 16), None, pixelwise(), savepath=folder / "new/masks"
+        )
+    with pytest.raises(ValueError, match=r"expected an image of \(9, 9\)"):
+        inference_binary_segmentation(folder / "noisy", (8, 8), (9, 9), pixelwise())
+
+
+def test_a_mask_that_is_all_foreground_is_white_in_its_picture(folder):
+    how = {"scaling": (-9e5, -8e5), "overlap": 4, "savepath": folder / "white"}
+    first, *_ = inference_binary_segmentation(
+        folder / "noisy", (16, 16), SHAPE, pixelwise(), **how
+    )
+    assert tifffile.imread(first).min() == 1
+    assert plt.imread(first.with_suffix(".png"))[..., 0].min() == 1
+
+
+def test_a_model_with_scaling_is_loaded_without_the_loss_it_was_trained_with(tmp_path):
+    model = pixelwise()
+    model.compile("adam", weighted_cross_entropy(2))
+    with_scaling(model, (0.0, 2.0)).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as parts:
+        assert b"cross_entropy" not in parts.read("config.json")
+
+
+# ---- bad input: one clear error each
+
+
+def test_output_that_exists_or_cannot_be_written(folder):
+    source = folder / "noisy" / "0.tiff"
+    how = {"patch_shape": (16, 16), "overlap": 4}
+    (folder / "out.tif").write_text("precious")
+    with pytest.raises(FileExistsError, match=r"out\.tif: exists, and is never"):
+        predict_image(pixelwise(), source, folder / "out.tif", **how)
+    assert (folder / "out.tif").read_text() == "precious"
+    with pytest.raises(OSError, match="expected a place that can be written to"):
+        predict_image(pixelwise(), source, folder / "no/out.tif", **how)
+    with pytest.raises(OSError, match="expected a place that can be written to"):
+        inference_binary_segmentation(
+            folder / "noisy", (16, 16), None, pixelwise(), savepath=folder / "out.tif"
+        )
+
+
+def test_arguments_of_inference(folder):
+    source = folder / "noisy" / "0.tiff"
+    for how, match in (
+        ({"overlap": 16}, "expected an overlap from 0 to 15 pixels, received 16"),
+        ({"blend": "gauss"}, "expected blend hann, crop or none, received 'gauss'"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            predict_image(
+                pixelwise(),
+                source,
+                folder / "out.tif",
+                **({"patch_shape": (16, 16), "overlap": 4} | how),
+            )
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"batch_size": -1}, "batch size of 1 or more"),
+        ({"scaling": (1, 1)}, "two different finite grey values"),
+        ({"scaling": (np.nan, 1)}, "two different finite grey values"),
+    ],
+)
+def test_inference_refuses_what_would_give_an_empty_mask(folder, how, message):
+    first, output = sorted((folder / "noisy").iterdir())[0], folder / "out.tiff"
+    with pytest.raises(ValueError, match=message):
+        predict_image(
+            pixelwise(), first, output, patch_shape=(16, 16), overlap=4, **how
+        )
+    assert not output.exists()
+
+
+def test_inference_refuses_a_network_that_gives_nan(folder):
+    model = pixelwise()
+    model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    first, output = sorted((folder / "noisy").iterdir())[0], folder / "out.tiff"
+    with pytest.raises(ValueError, match="finite logits"):
+        predict_image(model, first, output, patch_shape=(16, 16), overlap=4)
+    assert not output.exists()
+
+
+def test_results_that_would_share_a_name_are_refused(folder):
+    for ending in (".tif", ".tiff"):
+        tifffile.imwrite(folder / "noisy" / f"same{ending}", IMAGE)
+    with pytest.raises(ValueError, match=r"same\.tif, same\.tiff"):
+        inference_binary_segmentation(
+            folder / "noisy", (16, 16), SHAPE, pixelwise(), savepath=folder / "twice"
+        )
