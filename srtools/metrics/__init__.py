@@ -1,0 +1,12 @@
+"""How good a reconstruction, a denoised image or a segmentation is, in tables."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "images": ["compare", "psnr", "Score", "ssim"],
+        "labels": ["calibration", "dice"],
+        "table": ["Table"],
+    },
+)

@@ -1,0 +1,113 @@
+"""How near are images to the truth?
+
+Thin over scikit-image; here only to fix shapes and ranges once.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from srtools.metrics.table import Table
+
+
+class Score(NamedTuple):
+    """How well a method does on a batch of images: PSNR [dB] and SSIM, on average."""
+
+    psnr: float
+    ssim: float
+
+
+def compare(truth, found: Mapping[str, Any], data_range: float | None = 1.0) -> Table:
+    """Score several methods on the same images, side by side.
+
+    Parameters
+    ----------
+    truth : array, shape (n, height, width, 1)
+        The references.
+    found : mapping of str to arrays of the same shape
+        The images of each method, by its name.
+    data_range : float or None
+        As in `psnr`.
+
+    Returns
+    -------
+    Table
+        A `Score` for each method: ``compare(truth, found)["FBP"].psnr``.
+
+    Raises
+    ------
+    ValueError
+        As `psnr`.
+    """
+    scores = {
+        name: Score(
+            float(psnr(truth, images, data_range).mean()),
+            float(ssim(truth, images, data_range).mean()),
+        )
+        for name, images in found.items()
+    }
+    return Table(scores, {"PSNR [dB]": ".2f", "SSIM": ".3f"})
+
+
+def psnr(truth, image, data_range: float | None = 1.0) -> np.ndarray:
+    """Peak signal-to-noise ratio of each image of a batch.
+
+    Parameters
+    ----------
+    truth, image : array, shape (n, height, width, 1)
+        The references and what is compared with them.
+    data_range : float or None
+        The peak. None takes max - min of each truth, as the ellipses benchmark does.
+
+    Returns
+    -------
+    array, shape (n,)
+        Decibels; larger is better.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not (n, height, width, 1).
+    """
+    return np.array(
+        [
+            peak_signal_noise_ratio(t, i, data_range=data_range or float(np.ptp(t)))
+            for t, i in _pairs(truth, image)
+        ]
+    )
+
+
+def ssim(truth, image, data_range: float | None = 1.0) -> np.ndarray:
+    """Structural similarity of each image of a batch.
+
+    Parameters and errors as in `psnr`.
+
+    Returns
+    -------
+    array, shape (n,)
+        At most 1, which identical images reach.
+
+    References
+    ----------
+    .. [1] Wang et al., "Image quality assessment: from error visibility to
+       structural similarity", IEEE Trans. Image Process. 13 (2004) 600,
+       doi:10.1109/TIP.2003.819861.
+    """
+    return np.array(
+        [
+            structural_similarity(t, i, data_range=data_range or float(np.ptp(t)))
+            for t, i in _pairs(truth, image)
+        ]
+    )
+
+
+def _pairs(truth, image):
+    truth, image = np.asarray(truth, np.float32), np.asarray(image, np.float32)
+    if truth.shape != image.shape or truth.ndim != 4 or truth.shape[-1] != 1:
+        raise ValueError(
+            "expected two batches of the same shape (n, height, width, 1), "
+            f"received {truth.shape} and {image.shape}"
+        )
+    return zip(truth[..., 0], image[..., 0], strict=True)
