@@ -79,6 +79,8 @@ def show(
 def show_history(history: dict[str, list[float]], metric: str = "loss") -> Figure:
     """Plot a metric of training and of validation against the epoch.
 
+    The axis is logarithmic where all values are above zero, and linear otherwise.
+
     Parameters
     ----------
     history : dict
@@ -97,12 +99,16 @@ def show_history(history: dict[str, list[float]], metric: str = "loss") -> Figur
     """
     if metric not in history:
         raise KeyError(f"expected one of {sorted(history)}, received {metric!r}")
-    figure, axis = plt.subplots(figsize=(5, 3), layout="constrained")
-    epochs = np.arange(1, len(history[metric]) + 1)
-    axis.plot(epochs, history[metric], "o-", ms=3, label="training")
+    curves = {"training": history[metric]}
     if f"val_{metric}" in history:
-        axis.plot(epochs, history[f"val_{metric}"], "s-", ms=3, label="validation")
-    axis.set(xlabel="epoch", ylabel=metric, yscale="log")
+        curves["validation"] = history[f"val_{metric}"]
+    figure, axis = plt.subplots(figsize=(5, 3), layout="constrained")
+    for (label, values), marker in zip(curves.items(), "os", strict=False):
+        epochs = np.arange(1, len(values) + 1)
+        axis.plot(epochs, values, f"{marker}-", ms=3, label=label)
+    lowest = min(np.min(values) for values in curves.values())
+    scale = "linear" if lowest <= 0 else "log"  # a logarithm would hide values
+    axis.set(xlabel="epoch", ylabel=metric, yscale=scale)
     axis.legend(frameon=False)
     return figure
 

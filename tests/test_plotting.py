@@ -37,7 +37,8 @@ def test_differences_are_centred_on_zero():
 
 
 def test_a_truth_alone_can_be_shown():
-    show([np.ones((4, 4))], truth=np.ones((4, 4)))
+    drawn = pictures(show([np.ones((4, 4))], truth=np.ones((4, 4))))
+    assert len(drawn) == 1 and np.allclose(drawn[0].get_array(), 1)
 
 
 def test_bad_pictures_are_refused():
@@ -54,3 +55,15 @@ def test_a_history_shows_training_and_validation():
     assert list(lines[0].get_xdata()) == [1, 2, 3]
     with pytest.raises(KeyError, match="received 'mae'"):
         show_history({"loss": [1]}, "mae")
+
+
+@pytest.mark.parametrize(
+    ("history", "scale"),
+    [
+        ({"loss": [3, 1]}, "log"),
+        ({"loss": [3, 1], "val_loss": [0, -2]}, "linear"),
+        ({"loss": [1, -1]}, "linear"),
+    ],
+)
+def test_a_history_hides_no_value_behind_a_logarithm(history, scale):
+    assert show_history(history).axes[0].get_yscale() == scale
