@@ -1,0 +1,245 @@
+"""What a segmentation network has to beat: Otsu's thresholds, and a random forest.
+
+As a network's are, their choices are made on validation images.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import combinations_with_replacement, product
+from typing import Any
+
+import numpy as np
+from skimage.feature import multiscale_basic_features
+from skimage.filters import gaussian, threshold_multiotsu, threshold_otsu
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from srtools.metrics import dice
+
+OF_A_SCALE = 4  # features of a scale: intensity, edge, and two of texture
+
+
+def otsu_levels(image, n_thresholds: int, blur: float = 0, *, like=None) -> np.ndarray:
+    """Divide the grey values of an image by thresholds that split the histogram best.
+
+    Parameters
+    ----------
+    image : array, shape (height, width)
+    n_thresholds : int
+    blur : float
+        Standard deviation of a Gaussian filter that comes first [pixels].
+    like : array, shape (any, any), optional
+        The image whose histogram gives the thresholds; by default the image itself.
+
+    Returns
+    -------
+    int array, shape (height, width)
+        From 0, darkest, to `n_thresholds`.
+
+    References
+    ----------
+    .. [1] Otsu, "A threshold selection method from gray-level histograms", IEEE Trans.
+       Syst. Man Cybern. 9 (1979) 62, doi:10.1109/TSMC.1979.4310076.
+    .. [2] Liao, Chen, Chung, "A fast algorithm for multilevel thresholding", J. Inf.
+       Sci. Eng. 17 (2001) 713, doi:10.6688/JISE.2001.17.5.1.
+    """
+    grey = gaussian(image, blur)
+    known = grey if like is None else gaussian(like, blur)
+    if n_thresholds == 1:
+        return np.digitize(grey, [threshold_otsu(known)])
+    return np.digitize(grey, threshold_multiotsu(known, n_thresholds + 1))
+
+
+def otsu(images, *, blur: float, n_thresholds: int, first: int, last: int):
+    """Find a class by its grey levels.
+
+    Parameters
+    ----------
+    images : array, shape (n, height, width)
+    blur, n_thresholds
+        As in `otsu_levels`, for each image by itself.
+    first, last : int
+        The levels of the class.
+
+    Returns
+    -------
+    bool array, shape (n, height, width)
+    """
+    levels = np.stack([otsu_levels(image, n_thresholds, blur) for image in images])
+    return (first <= levels) & (levels <= last)
+
+
+def tune_otsu(images, masks) -> dict[str, float]:
+    """Choose blur, thresholds and levels for a class, on validation images.
+
+    Parameters
+    ----------
+    images, masks : arrays, shape (n, height, width)
+        The masks are nonzero, or True, where the class is.
+
+    Returns
+    -------
+    dict
+        Keywords for `otsu`, of the largest Dice coefficient.
+    """
+    scores = {}
+    for blur, n in product((0, 1, 2, 4, 8), (1, 2, 3)):
+        levels = np.stack([otsu_levels(image, n, blur) for image in images])
+        for first, last in combinations_with_replacement(range(n + 1), 2):
+            found = (first <= levels) & (levels <= last)
+            scores[blur, n, first, last] = dice(masks, found)
+    best = max(scores, key=scores.get)
+    return dict(zip(("blur", "n_thresholds", "first", "last"), best, strict=True))
+
+
+def pixel_features(image, n_scales: int = 8) -> np.ndarray:
+    """Describe each pixel by its surroundings: intensity, edges and texture.
+
+    Parameters
+    ----------
+    image : array, shape (height, width)
+    n_scales : int
+        Gaussian filters of 0.5, 1, 2, ... pixels.
+
+    Returns
+    -------
+    float32 array, shape (height * width, 4 * n_scales)
+        Fine scales first.
+    """
+    found = multiscale_basic_features(
+        image, sigma_min=0.5, sigma_max=0.5 * 2 ** (n_scales - 1)
+    )
+    return found.reshape(-1, found.shape[-1])
+
+
+def sample_pixels(
+    images, labels, n: int, *, n_scales: int = 8, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw pixels of each image at random.
+
+    Parameters
+    ----------
+    images, labels : sequences of arrays, shape (height, width)
+    n : int
+        Pixels of each image.
+    n_scales : int
+        As in `pixel_features`.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    features : float32 array, shape (n_images * n, 4 * n_scales)
+    labels : array, shape (n_images * n,)
+    """
+    picks = [rng.choice(image.size, n, replace=False) for image in images]
+    x = [
+        pixel_features(image, n_scales)[pick]
+        for image, pick in zip(images, picks, strict=True)
+    ]
+    y = [label.ravel()[pick] for label, pick in zip(labels, picks, strict=True)]
+    return np.concatenate(x), np.concatenate(y)
+
+
+def random_forest(columns: slice | list[int], **settings) -> Pipeline:
+    """Build a random forest that uses some of the features.
+
+    Parameters
+    ----------
+    columns : slice or list of int
+        Of the features.
+    **settings
+        Of `sklearn.ensemble.RandomForestClassifier`.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        With ``fit(features, labels)`` and ``predict_proba(features)``.
+
+    References
+    ----------
+    .. [1] Breiman, "Random forests", Machine Learning 45 (2001) 5,
+       doi:10.1023/A:1010933404324.
+    """
+    some = ColumnTransformer([("some", "passthrough", columns)])
+    settings = {"n_estimators": 50, "n_jobs": 2, "random_state": 0} | settings
+    return make_pipeline(some, RandomForestClassifier(**settings))
+
+
+def tune_forest(
+    train: tuple[Any, Any],
+    val: tuple[Any, Any],
+    score: Callable[[np.ndarray, np.ndarray], float],
+    *,
+    n_scales: Iterable[int],
+    **grid: Iterable,
+) -> tuple[Pipeline, dict]:
+    """Fit random forests, and keep the one that does best on validation pixels.
+
+    Parameters
+    ----------
+    train, val : (features, labels)
+        As `sample_pixels` gives them.
+    score : callable
+        ``score(labels, probabilities)``, the probabilities of shape (n, n_classes);
+        larger is better.
+    n_scales : iterable of int
+        How many of the scales of the features to use, fine ones first.
+    **grid : iterables
+        Values to try, by the name of the setting of `random_forest`; all combinations
+        are tried.
+
+    Returns
+    -------
+    forest : sklearn.pipeline.Pipeline
+        Fitted.
+    settings : dict
+        ``n_scales`` and the others with which it did best.
+    """
+    grid = {"n_scales": n_scales} | grid
+    best, best_score = None, -np.inf
+    for values in product(*grid.values()):
+        settings = dict(zip(grid, values, strict=True))
+        how = {k: v for k, v in settings.items() if k != "n_scales"}
+        columns = slice(0, OF_A_SCALE * settings["n_scales"])
+        forest = random_forest(columns, **how).fit(*train)
+        found = score(val[1], forest.predict_proba(val[0]))
+        if found > best_score:
+            best, best_score = (forest, settings), found
+    return best
+
+
+def forest_probabilities(forest: Pipeline, image, n_scales: int = 8) -> np.ndarray:
+    """Give a forest's probabilities for every pixel of an image.
+
+    Parameters
+    ----------
+    forest : sklearn.pipeline.Pipeline
+        Fitted to features of as many scales.
+    image : array, shape (height, width)
+    n_scales : int
+
+    Returns
+    -------
+    array, shape (height, width, n_classes)
+    """
+    found = forest.predict_proba(pixel_features(image, n_scales))
+    return found.reshape(*np.shape(image), -1)
+
+
+def tune_threshold(truth, probabilities, thresholds=(0.2, 0.3, 0.4, 0.5, 0.6)) -> float:
+    """Choose the probability above which a pixel counts, on validation images.
+
+    Parameters
+    ----------
+    truth : array
+        Nonzero, or True, where the class is.
+    probabilities : array of the same shape
+    thresholds : sequence of float
+        Values to try.
+
+    Returns
+    -------
+    float
+        That of the largest Dice coefficient.
+    """
+    return max(thresholds, key=lambda t: dice(truth, probabilities > t))
