@@ -69,8 +69,7 @@ def test_the_recipe_tells_what_determines_the_batches(folder):
     kept = json.loads(json.dumps(first.recipe))
     assert kept == first.recipe
     save(folder, "1.tiff", IMAGE, MASK)  # written anew, the same
-    again = patches(folder, **how)
-    assert (again.recipe, again.fingerprint) == (kept, first.fingerprint)
+    assert patches(folder, **how).recipe == kept
     others = [
         patches(folder, **how | other).recipe
         for other in (
@@ -88,6 +87,20 @@ def test_the_recipe_tells_what_determines_the_batches(folder):
     others.append(patches(folder, **how).recipe)
     texts = {json.dumps(recipe) for recipe in (kept, *others)}
     assert len(texts) == 1 + len(others)
+
+
+def test_the_recipe_does_not_see_last_digits_but_other_images(tmp_path):
+    images = RNG.normal(0.3, 1, (3, *SHAPE)).astype(np.float32)
+    for k in range(2):
+        save(tmp_path, f"{k}.tiff", images[k], MASK)
+    how = {"normalise_images": (0.1234567, 2.0)}
+    kept = patches(tmp_path, **how).recipe
+    save(tmp_path, "0.tiff", np.nextafter(images[0], np.float32(9)), MASK)
+    other = patches(tmp_path, normalise_images=(0.1234568, 2.0)).recipe
+    assert other == kept
+    for image in (images[2], 1.01 * images[0], images[0] + 0.01):
+        save(tmp_path, "0.tiff", image, MASK)
+        assert patches(tmp_path, **how).recipe["files"] != kept["files"]
 
 
 def test_one_scaling_holds_for_all_files(tmp_path):

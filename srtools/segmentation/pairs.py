@@ -33,7 +33,8 @@ class Pairs:
     grey_values : (float, float)
         The 0.5 and 99.5 percentiles over all images.
     checksum : str
-        Changes with the names, the sizes and the pixels of the files.
+        Changes with the names, the sizes and the pixels of the files; of floating point
+        numbers count mean and standard deviation, to four digits of the latter.
 
     Raises
     ------
@@ -56,13 +57,14 @@ class Pairs:
         for value, number in self.classes.items():
             if 0 <= value < 256:
                 self._table[value] = number
-        content, samples, ends = 0, [], []
+        checksum, samples, ends = _Checksum(), [], []
         for image, mask in self.files:
-            content, sample, extremes = _scan(image, content)
+            sample, extremes = _sample(image, checksum.watch(image))
             samples.append(sample)
             ends.append(extremes)
-            content = self._check(mask, content)
-        self.checksum = f"{content:08x}"
+            for band in checksum.watch(mask):
+                self._to_classes(mask, band)
+        self.checksum = f"{checksum.value:08x}"
         low, high = np.percentile(np.concatenate(samples), (0.5, 99.5))
         if low == high:  # nearly everything has one grey value
             low, high = np.min(ends), np.max(ends)
@@ -73,13 +75,6 @@ class Pairs:
         image, mask = self.files[file]
         classes = self._to_classes(mask, mask.read(page, rows, columns))
         return image.read(page, rows, columns), classes
-
-    def _check(self, mask, content):
-        content = _begin(mask, content)
-        for band in mask.bands():
-            self._to_classes(mask, band)
-            content = crc32(np.ascontiguousarray(band), content)
-        return content
 
     def _to_classes(self, file, mask):
         if mask.dtype == np.uint8:
@@ -126,21 +121,39 @@ def _numbers(classes, ignore):
     return numbers if ignore is None else numbers | {int(ignore): UNLABELLED}
 
 
-def _scan(image, content):
-    """Check every value; return a checksum, a sample of them, and the extremes."""
+def _sample(image, bands):
+    """Check that an image is one; return some of its values, and the extremes."""
     low, high, sample = np.inf, -np.inf, []
     step = max(1, np.prod(image.shape) // _SAMPLE)
-    content = _begin(image, content)
-    for band in image.bands():
+    for band in bands:
         low, high = min(low, band.min()), max(high, band.max())
         sample.append(band.ravel()[::step].astype(np.float64))
-        content = crc32(np.ascontiguousarray(band), content)
     if low == high:
         raise ValueError(f"{image.path}: expected an image, found {low} everywhere")
-    return content, np.concatenate(sample), (low, high)
+    return np.concatenate(sample), (low, high)
 
 
-def _begin(file, content):
-    """Go on with a checksum at another file."""
-    about = f"{file.path.name} {file.shape} {file.dtype.str}"
-    return crc32(about.encode(), content)
+class _Checksum:
+    """A checksum of files that are gone through for another reason."""
+
+    def __init__(self):
+        self.value = 0
+
+    def _add(self, text):
+        self.value = crc32(text, self.value)
+
+    def watch(self, file):
+        """Go through a file in bands."""
+        self._add(f"{file.path.name} {file.shape} {file.dtype.str}".encode())
+        total = squares = 0.0
+        for band in file.bands():
+            yield band
+            if file.dtype.kind == "f":
+                values = band.astype(np.float64)
+                total, squares = total + values.sum(), squares + (values**2).sum()
+            else:
+                self._add(np.ascontiguousarray(band))
+        if file.dtype.kind == "f":
+            mean = total / np.prod(file.shape)
+            spread = np.sqrt(max(squares / np.prod(file.shape) - mean**2, 0))
+            self._add(f"{spread:.3e} {round(mean / (spread or 1), 4) + 0}".encode())

@@ -1,7 +1,5 @@
 """Patches of large images and of their masks, to train on."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,10 +113,9 @@ class PatchDataset(keras.utils.PyDataset):
     patches : int array, shape (n_patches, 4)
         File, page, row and column where each patch starts.
     recipe : dict
-        What determines the batches, in values that JSON can hold: the settings, and a
-        checksum of the files.
-    fingerprint : str
-        A hash of the recipe, for `srtools.tutorial.trained`.
+        What determines the batches, in values that JSON can hold, for the key of a
+        training: the settings, and a checksum of the files that does not see the last
+        digits of floating point numbers, which differ from machine to machine.
 
     Raises
     ------
@@ -173,7 +170,8 @@ class PatchDataset(keras.utils.PyDataset):
         if isinstance(normalise_images, bool):
             scaling = self._pairs.grey_values if normalise_images else (0, 1)
         else:
-            scaling = normalise_images = [float(value) for value in normalise_images]
+            scaling = normalise_images
+            normalise_images = [float(f"{value:.4g}") for value in normalise_images]
         self.scaling = check_scaling(scaling)
         if ignore is not None:
             self.patches = self.patches[self._which(lambda mask: mask != UNLABELLED)]
@@ -181,6 +179,7 @@ class PatchDataset(keras.utils.PyDataset):
                 raise ValueError(f"expected labels in the masks, found {ignore} alone")
         self._chances = None if favour is None else self._favour(favour)
         self.recipe = {
+            "by": f"{__name__}:PatchDataset",
             "files": self._pairs.checksum,
             "patch_shape": [int(side) for side in patch_shape],
             "patch_range": [int(number) for number in patch_range],
@@ -193,7 +192,6 @@ class PatchDataset(keras.utils.PyDataset):
             "jitter": float(jitter),
             "favour": None if favour is None else int(favour),
         }
-        self.fingerprint = hashlib.sha256(json.dumps(self.recipe).encode()).hexdigest()
         self.on_epoch_end()
 
     def __len__(self):
