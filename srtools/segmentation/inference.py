@@ -1,6 +1,5 @@
 """Segment images of any size tile by tile, without seams and without holding them."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import tifffile
 from tqdm import tqdm
 
-from srtools.files import build_list_images
+from srtools.files import atomic_write, build_list_images
 from srtools.segmentation.stitching import (
     BLENDS,
     TIFF_TILE,
@@ -87,6 +86,7 @@ def predict_image(
         answer is not finite.
     """
     output = Path(output)
+    _refuse(output)
     image = TiledImage(source)
     grid = _grid(image, patch_shape, overlap, blend)
     if batch_size < 1:
@@ -117,8 +117,7 @@ def predict_image(
                 yield from to_tiff_tiles(_tick(rows, bar), tile, width)
 
     nbytes = pages * height * width * int(np.prod(depth)) * dtype.itemsize
-    partial = _partial(output)
-    try:
+    with atomic_write(output) as partial:
         tifffile.imwrite(
             partial,
             tiles(),
@@ -131,9 +130,6 @@ def predict_image(
             bigtiff=nbytes > 2**32 - 2**25,
         )
         _refuse(output)  # someone may have written it in the meantime
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
     return output
 
 
@@ -200,7 +196,9 @@ def inference_binary_segmentation(
     try:
         savepath.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(savepath, error) from error
+        raise OSError(
+            f"{savepath}: expected a place that can be written to ({error})"
+        ) from error
     outputs = [savepath / f"{file_prefix}_{file.stem}.tiff" for file in files]
     for output in outputs:
         _refuse(output)
@@ -269,21 +267,6 @@ def _refuse(output):
         raise FileExistsError(f"{output}: exists, and is never overwritten")
 
 
-def _partial(output):
-    """A name beside the output that can be written to."""
-    _refuse(output)
-    partial = output.with_name(f"{output.name}.{os.getpid()}.partial")
-    try:
-        partial.touch(exist_ok=False)
-    except OSError as error:
-        raise _unwritable(output, error) from error
-    return partial
-
-
-def _unwritable(output, error):
-    return OSError(f"{output}: expected a place that can be written to ({error})")
-
-
 def _picture(output, largest):
     """Draw labels beside their TIFF, of a stack the first page: 0 black to white."""
     from matplotlib.image import imsave
@@ -296,7 +279,6 @@ def _picture(output, largest):
         for y in range(0, height, step)
     ]
     picture = output.with_suffix(".png")
-    partial = picture.with_name(picture.name + ".partial")
     look = {"cmap": "gray", "vmin": 0, "vmax": largest}
-    imsave(partial, np.concatenate(rows), format="png", **look)
-    partial.replace(picture)
+    with atomic_write(picture) as partial:
+        imsave(partial, np.concatenate(rows), **look)
