@@ -207,6 +207,16 @@ def test_the_card_says_what_was_done(folder):
     assert said["sha256"] == hashlib.sha256(content).hexdigest()
 
 
+def test_weighted_validation_pairs_are_measured_with_their_weights(folder):
+    y = np.tile(X[:, :1], 4)
+    only = np.eye(1, len(X), dtype="float32")[0]
+    for name, pairs in (("a", (X, y, only)), ("b", (X[:1], y[:1]))):
+        train(name=name, validation_data=pairs)
+    a, b = (json.loads(card.read_text()) for card in sorted(folder.glob("*.json")))
+    expected = b["metrics"]["validation"]["loss"] / len(X)
+    assert a["metrics"]["validation"]["loss"] == pytest.approx(expected, rel=1e-4)
+
+
 def test_weights_exchanged_between_two_networks_are_refused(folder):
     train()
     train(units=5, name="other")

@@ -250,7 +250,8 @@ def _progress(name, epochs):
 
 def _measure(model, data):
     arrays = data if isinstance(data, (list, tuple)) else (data,)
-    found = model.evaluate(*arrays, verbose=0, return_dict=True)
+    arrays = dict(zip(("x", "y", "sample_weight"), arrays, strict=False))
+    found = model.evaluate(**arrays, verbose=0, return_dict=True)
     return {name: float(value) for name, value in found.items()}
 
 
