@@ -57,7 +57,7 @@ def test_calibration_of_a_fair_and_of_a_boastful_forecast():
     np.testing.assert_allclose(stated, observed, atol=0.01)
     assert error < 0.01
     assert calibration(happens, np.round(chance))[2] == pytest.approx(0.25, abs=0.01)
-    with pytest.raises(ValueError, match="from 0 to 1"):
+    with pytest.raises(ValueError, match=r"from 0 to 1, received 0\.5 to 1\.5"):
         calibration([0, 1], [0.5, 1.5])
 
 

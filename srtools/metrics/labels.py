@@ -69,7 +69,10 @@ def calibration(
     truth, stated = _labelled(truth, probabilities, ignore)
     truth, stated = truth.astype(bool), stated.astype(np.float64)
     if not ((stated >= 0) & (stated <= 1)).all():
-        raise ValueError("expected probabilities from 0 to 1")
+        raise ValueError(
+            f"expected probabilities from 0 to 1, received {stated.min():.3g} to "
+            f"{stated.max():.3g}"
+        )
     bins = np.minimum((stated * n_bins).astype(int), n_bins - 1)
     pixels = np.bincount(bins, minlength=n_bins)
     sums = [np.bincount(bins, weights=w, minlength=n_bins) for w in (stated, truth)]
