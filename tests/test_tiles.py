@@ -78,11 +78,11 @@ def test_reading_a_region_decodes_the_strips_it_touches_alone(tmp_path):
 
 @pytest.fixture
 def few_files():
-    """Let this process open twenty files more, and no more."""
+    """Let this process open a hundred files more, and no more."""
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Path(os.devnull).open() as file:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (file.fileno() + 20, limits[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (file.fileno() + 100, limits[1]))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
@@ -90,20 +90,32 @@ def few_files():
 @pytest.mark.parametrize(("write", "ending"), KINDS)
 def test_there_may_be_more_images_than_open_files(tmp_path, few_files, write, ending):
     images = []
-    for k in range(100):
+    for k in range(200):
         write(tmp_path / f"{k}.{ending}", IMAGE + np.uint16(k))
         images.append(TiledImage(tmp_path / f"{k}.{ending}"))
-    for k, image in enumerate(images):
-        region = image.read(0, slice(3, 9), slice(1, 50))
+    for k in RNG.permutation(np.repeat(np.arange(200), 2)):
+        region = images[k].read(0, slice(3, 9), slice(1, 50))
         np.testing.assert_array_equal(region, IMAGE[3:9, 1:50] + k)
 
 
 def test_a_data_set_may_have_more_pairs_than_open_files(tmp_path, few_files):
-    for k in range(60):
+    for k in range(120):
         save(tmp_path, f"{k}.tiff", IMAGE, MASK)
-    data = mask_patch_from_file(tmp_path, "noisy", "label", (40, 56), batch_size=60)
+    data = mask_patch_from_file(tmp_path, "noisy", "label", (40, 56), batch_size=120)
     images, masks = data[0]
-    assert images.shape == masks.shape == (60, *SHAPE, 1)
+    assert images.shape == masks.shape == (120, *SHAPE, 1)
+
+
+def test_a_file_closes_with_its_image(tmp_path):
+    write_hdf5(tmp_path / "x.h5", IMAGE)
+    image = TiledImage(tmp_path / "x.h5")
+    image.read(0, slice(0, 4), slice(0, 4))
+    with pytest.raises(OSError, match="already open"):
+        write_hdf5(tmp_path / "x.h5", MASK)
+    del image
+    write_hdf5(tmp_path / "x.h5", MASK)
+    region = TiledImage(tmp_path / "x.h5").read(0, slice(0, 4), slice(0, 4))
+    np.testing.assert_array_equal(region, MASK[:4, :4])
 
 
 @pytest.mark.parametrize(("write", "ending"), KINDS)
@@ -154,7 +166,7 @@ def test_forked_processes_share_images(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["npy", "tiff"])
-def test_an_image_that_shrinks_while_it_is_in_use(tmp_path, ending):
+def test_an_image_that_shrank_since_it_was_checked(tmp_path, ending):
     path = tmp_path / f"x.{ending}"
     (write_npy if ending == "npy" else tifffile.imwrite)(path, IMAGE)
     image = TiledImage(path)

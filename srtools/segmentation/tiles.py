@@ -1,17 +1,12 @@
 """Cover a length with tiles, and read tiles of images that need not fit into memory."""
 
-from collections.abc import Callable
-from functools import lru_cache
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from srtools.files import open_hdf5
-
-_BAND = 2**22  # pixels that are read together where a whole image is gone through
-_SEGMENTS = 64  # decoded strips or TIFF tiles of a file that are kept
+from srtools.segmentation.readers import BAND, Dataset, Mapped, Segments
 
 
 def tile_starts(length: int, tile: int, step: int) -> np.ndarray:
@@ -55,8 +50,8 @@ class TiledImage:
 
     Of uncompressed TIFFs and of ``.npy`` files the pixels of a region are read; of
     other TIFFs the strips or tiles that it touches are decoded; HDF5 files give slices.
-    A file is open only while it is read: there may be more images than a process may
-    have files open, and threads and forked processes may share an image.
+    A process keeps the files open that it opened last, and no others: there may be more
+    images than it may open. Threads and forked processes may share an image.
 
     Parameters
     ----------
@@ -131,14 +126,14 @@ class TiledImage:
     def bands(self):
         """Go through all pages in bands of rows, each (rows, width)."""
         pages, height, width = self.shape
-        step = max(1, _BAND // width)
+        step = max(1, BAND // width)
         for page in range(pages):
             for y in range(0, height, step):
                 yield self.read(page, slice(y, min(y + step, height)), slice(0, width))
 
     def _find_npy(self):
         try:
-            return _Mapped(np.load(self.path, mmap_mode="r"), self.path)
+            return Mapped(np.load(self.path, mmap_mode="r"), self.path)
         except (ValueError, EOFError, OSError) as error:
             raise ValueError(
                 f"{self.path}: expected a .npy array, but it is truncated or of "
@@ -150,7 +145,7 @@ class TiledImage:
             names = [name for name in file if hasattr(file[name], "dtype")]
             if len(names) != 1:
                 raise ValueError(f"{self.path}: expected one dataset, found {names}")
-            return _Dataset(file[names[0]], self.path)
+            return Dataset(file[names[0]], self.path)
 
     def _find_tiff(self):
         try:
@@ -174,96 +169,14 @@ class TiledImage:
         if first.dtype is None or max(ends, default=size + 1) > size:
             raise self._broken("its pixels end before the image does")
         if mapped:
-            return _Mapped(tifffile.memmap(self.path, mode="r"), self.path)
-        return _Segments(self.path, pages, places, self._broken)
+            return Mapped(tifffile.memmap(self.path, mode="r"), self.path)
+        return Segments(self.path, pages, places, self._broken)
 
     def _broken(self, why) -> ValueError:
         return ValueError(
             f"{self.path}: expected a TIFF image, but it is truncated or of another "
             f"format ({why})"
         )
-
-
-class _Mapped:
-    """An array that lies in a file as in memory, mapped anew for every region.
-
-    A map that stays would hold a descriptor, and what was read through it, in memory.
-    """
-
-    def __init__(self, array, path):
-        self._path, self._offset = path, array.offset
-        self._order = "C" if array.flags.c_contiguous else "F"
-        self.dtype, self.shape = array.dtype, array.shape
-
-    def __getitem__(self, region):
-        with self._path.open("rb") as file:
-            data = mmap(file.fileno(), 0, access=ACCESS_READ)
-        end = self._offset + int(np.prod(self.shape)) * self.dtype.itemsize
-        if len(data) < end:  # it has changed since it was checked
-            raise ValueError(f"{self._path}: expected {end} bytes, found {len(data)}")
-        where = {"buffer": data, "offset": self._offset, "order": self._order}
-        return np.ndarray(self.shape, self.dtype, **where)[region].copy()
-
-
-class _Dataset:
-    """The dataset of an HDF5 file, opened anew for every region."""
-
-    def __init__(self, dataset, path):
-        self._path, self._name = path, dataset.name
-        self.dtype, self.shape = dataset.dtype, dataset.shape
-
-    def __getitem__(self, region):
-        with open_hdf5(self._path) as file:
-            return file[self._name][region]
-
-
-class _Segments:
-    """Pages of a TIFF whose strips or tiles are decoded when they are touched."""
-
-    def __init__(self, path, pages, places, broken: Callable[[object], ValueError]):
-        self._path, self._pages, self._places = path, pages, places
-        self._broken = broken
-        page = pages[0]
-        self.dtype = page.dtype
-        self.shape = (len(pages), page.imagelength, page.imagewidth)
-        self._segment = (
-            (page.tilelength, page.tilewidth)
-            if page.is_tiled
-            else (min(page.rowsperstrip, page.imagelength), page.imagewidth)
-        )
-        # a row of segments must stay, or each would be decoded again for every patch
-        across = -(-self.shape[2] // self._segment[1])
-        self._decode = lru_cache(max(_SEGMENTS, 2 * across))(self._decode)
-
-    def __getitem__(self, region):
-        number, rows, columns = region
-        region = np.zeros(
-            (rows.stop - rows.start, columns.stop - columns.start), self.dtype
-        )
-        high, wide = self._segment
-        across = -(-self.shape[2] // wide)
-        for i in range(rows.start // high, -(-rows.stop // high)):
-            for j in range(columns.start // wide, -(-columns.stop // wide)):
-                part = self._decode(number, i * across + j)
-                y, x = i * high - rows.start, j * wide - columns.start
-                top, left = max(-y, 0), max(-x, 0)
-                part = part[top : region.shape[0] - y, left : region.shape[1] - x]
-                y, x = max(y, 0), max(x, 0)
-                region[y : y + part.shape[0], x : x + part.shape[1]] = part
-        return region
-
-    def _decode(self, number, index):
-        offsets, counts = self._places[number]
-        try:
-            with self._path.open("rb") as file:
-                file.seek(offsets[index])
-                data = file.read(counts[index])
-            part, _, shape = self._pages[number].decode(data, index)
-        except Exception as error:  # each codec raises its own kind
-            raise self._broken(error) from error
-        if part is None:  # TIFF leaves out segments that are all zero
-            return np.zeros(self._segment, self.dtype)
-        return part.reshape(part.shape[1:3])[: shape[1], : shape[2]]
 
 
 def check_scaling(scaling: tuple[float, float]) -> tuple[float, float]:
