@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "alex_net": ["alexnet", "LocalResponseNormalization"],
-        "memory": ["check_fits", "Needs", "needs"],
+        "memory": ["fits", "Needs", "needs"],
         "physics_aware": [
             "BackProjection",
             "fbp_unet",

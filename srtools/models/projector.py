@@ -12,7 +12,7 @@ _SIDE = 4  # of a tile [pixels]: larger tiles multiply more zeros, smaller ones 
 
 
 def projector(beam: ParallelBeam) -> tuple[Callable, Callable]:
-    """Return projection and back-projection of a geometry; each is the other's gradient.
+    """Return projection and back-projection, each the gradient of the other.
 
     The image is cut into tiles of 4 x 4 pixels. At one angle a tile meets a few strips,
     which are neighbours: its part of the matrix is a small dense block. All blocks are
