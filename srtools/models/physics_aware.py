@@ -167,8 +167,7 @@ def fbp_unet(
     draft = FilteredBackProjection(
         beam.settings, filter=filter, cutoff=cutoff, name="fbp"
     )(sinogram)
-    correction = unet((beam.size, beam.size, 1), filters=filters)(draft)
-    image = layers.Add(name="image")([draft, correction])
+    image = unet((beam.size, beam.size, 1), filters=filters, residual=True)(draft)
     return keras.Model(sinogram, image, name="fbp_unet")
 
 
