@@ -115,7 +115,8 @@ class FilteredBackProjection(_Operator):
 
     def _apply(self, sinograms):
         filtered = ops.einsum("st,btac->bsac", self._filter, sinograms)
-        return self._backproject(filtered * self._weights) * self._seen
+        weighted = ops.multiply(filtered, self._weights)
+        return ops.multiply(self._backproject(weighted), self._seen)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the images."""
