@@ -1,10 +1,8 @@
-import os
-
 import keras
 import numpy as np
 import pytest
 
-from srtools.models import automap, dense_reconstruct, reconstruct_cnn
+from srtools.models import automap, dense_reconstruct
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
 
@@ -121,14 +119,3 @@ def test_bad_arguments_are_refused():
             builder(16, 4, filters=0)
     with pytest.raises(ValueError, match="sparsity of 0 or more, received -1"):
         automap(16, 4, sparsity=-1)
-
-
-@pytest.mark.parametrize("builder", [reconstruct_cnn, dense_reconstruct, automap])
-def test_a_size_that_does_not_fit_is_refused_before_it_is_allocated(
-    builder, monkeypatch
-):
-    sizes = {"SC_PHYS_PAGES": 1_000_000, "SC_PAGE_SIZE": 4_000}  # 4 GB
-    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
-    words = rf"{builder.__name__} of this size.*GB to train.*4 GB.*fbp_unet"
-    with pytest.raises(MemoryError, match=words):
-        builder(256, 180)

@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from srtools.inspection import NoveltyScore, dimension_reducer, resnet50_features
+from srtools.inspection.novelty import _scores_by_the_others
 from srtools.phantoms import foam, grains, random_shapes
 from srtools.tomography import ParallelBeam, dead_column, gaussian_noise
 
@@ -141,10 +142,31 @@ def test_the_score_knows_strangers(scans, novelty):
         assert roc_auc_score(truth, scores) > 0.9, name
 
 
-def test_false_alarms_come_at_the_stated_rate(scans, novelty):
-    assert novelty.flag(scans(random_shapes, 600)).mean() == pytest.approx(
-        0.1, abs=0.05
-    )
+@pytest.mark.parametrize("n", [20, 50, 200])
+def test_false_alarms_come_at_the_stated_rate(n):
+    rng = np.random.default_rng(n)
+    mix = rng.standard_normal((6, 40))
+
+    def draw(n):
+        values = rng.standard_normal((n, 6)) @ mix + rng.standard_normal((n, 40)) / 5
+        return values.reshape(n, 8, 5, 1)
+
+    training, rates = draw(200), []
+    for _ in range(100):
+        score = NoveltyScore(n_components=8).fit(training, draw(n))
+        rates.append(score.flag(draw(100)).mean())
+    mean, error = np.mean(rates), np.std(rates) / 10
+    assert 0.025 < mean < 0.05 + 3 * error
+
+
+def test_the_score_by_the_others_leaves_each_one_out():
+    values = np.random.default_rng(0).gamma(1, size=(12, 4))
+    found = _scores_by_the_others(values)
+    for i, value in enumerate(values):
+        others = np.delete(values, i, axis=0)
+        away = value - others.mean(axis=0)
+        expected = away @ np.linalg.solve(np.cov(others.T), away)
+        assert found[i] == pytest.approx(expected, rel=1e-3)
 
 
 def test_score_of_one_image_does_not_depend_on_the_others(scans, novelty):
@@ -162,8 +184,11 @@ def test_bad_input_of_the_score(scans, novelty):
         NoveltyScore().score(some)
     with pytest.raises(ValueError, match=r"fewer than 40 principal .* received 50"):
         NoveltyScore().fit(some, some)
-    with pytest.raises(ValueError, match=r"at least 100 calibration .* received 40"):
+    with pytest.raises(ValueError, match=r"at least 99 calibration .* received 40"):
         NoveltyScore(n_components=5, false_alarm_rate=0.01).fit(some, some)
+    with pytest.raises(ValueError, match=r"at least 19 calibration .* received 18"):
+        NoveltyScore(n_components=5).fit(some, some[:18])
+    assert NoveltyScore(n_components=5).fit(some, some[:19]).threshold > 0
     with pytest.raises(ValueError, match=r"40 times the same"):
         NoveltyScore(n_components=5).fit(np.ones_like(some), some)
     with pytest.raises(ValueError, match=r"shape \(n, 24, 12, 1\), received"):

@@ -4,10 +4,11 @@ import keras
 import pytest
 
 from srtools.models import (
+    Needs,
     automap,
-    check_fits,
     dense_reconstruct,
     fbp_unet,
+    fits,
     learned_primal_dual,
     memory,
     needs,
@@ -59,23 +60,44 @@ def test_more_samples_a_step_need_more_memory_and_no_more_parameters():
     assert few.training_bytes < many.training_bytes
 
 
-def test_a_network_that_does_not_fit_is_refused(monkeypatch):
-    sizes = {"SC_PHYS_PAGES": 1_000_000, "SC_PAGE_SIZE": 4_000}  # 4 GB
-    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
-    check_fits("small", 200_000_000)
-    with pytest.raises(MemoryError) as error:
-        check_fits("large", 500_000_000)
-    assert str(error.value) == (
-        "large of this size has 500 million weights and needs 8 GB to train; this "
-        "machine has 4 GB. Make the image smaller, or use "
-        "srtools.models.fbp_unet, whose size does not grow with that of "
-        "the image"
-    )
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A machine of 4 GB, with or without a limit for the container."""
+
+    def make(limit=None):
+        sizes = {"SC_PHYS_PAGES": 1_000_000, "SC_PAGE_SIZE": 4_000}
+        monkeypatch.setattr(os, "sysconf", sizes.__getitem__, raising=False)
+        file = tmp_path / "memory.max"
+        if limit is not None:
+            file.write_text(f"{limit}\n")
+        monkeypatch.setattr(memory, "_LIMITS", (str(file), str(tmp_path / "none")))
+
+    return make
 
 
-def test_counting_leaves_the_check_on_also_after_an_error():
-    with pytest.raises(ValueError, match="positive sizes"):
-        needs(automap, 0, 3)
-    assert not memory._planning
-    with pytest.raises(MemoryError):
-        automap(1024, 1024)
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (None, (True, True, False)),
+        ("max", (True, True, False)),
+        (2_000_000_000, (True, False, False)),
+        (8_000_000_000, (True, True, False)),  # more than there is
+    ],
+)
+def test_what_fits_depends_on_the_machine_and_on_the_container(
+    machine, limit, expected
+):
+    machine(limit)
+    found = [fits(Needs(1, gigabytes * 10**9)) for gigabytes in (1, 4, 5)]
+    assert tuple(found) == expected
+
+
+def test_a_network_is_built_whatever_the_machine(machine):
+    machine(limit=1)
+    assert not fits(needs(automap, 8, 4))
+    assert automap(8, 4).count_params() > 0
+
+
+def test_a_system_that_does_not_tell_its_memory(monkeypatch):
+    monkeypatch.delattr(os, "sysconf")
+    assert fits(Needs(1, 1)) is None

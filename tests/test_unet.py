@@ -16,10 +16,11 @@ def batch():
     return masks + 0.3 * rng.normal(size=masks.shape).astype("float32"), masks
 
 
+@pytest.mark.parametrize("normalisation", [None, "batch"])
 @pytest.mark.parametrize("loss", ["binary_crossentropy", weighted_cross_entropy(2)])
-def test_training_moves_every_weight_and_lowers_the_loss(batch, loss):
+def test_training_moves_every_weight_and_lowers_the_loss(batch, loss, normalisation):
     keras.utils.set_random_seed(0)
-    model = unet((16, 24, 1), filters=(8, 16))
+    model = unet((16, 24, 1), filters=(8, 16), normalisation=normalisation)
     if isinstance(loss, str):
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(3e-3), loss)
@@ -46,6 +47,32 @@ def test_a_side_that_may_vary_takes_any_multiple(batch):
         assert model(np.zeros(shape)).shape == shape
 
 
-def test_a_side_that_can_not_be_halved_is_refused():
-    with pytest.raises(ValueError, match=r"multiples of 4, got \(30, 32\)"):
+def test_a_residual_network_adds_its_input(batch):
+    keras.utils.set_random_seed(0)
+    plain = unet((16, 24, 1), filters=(4, 8))
+    residual = unet((16, 24, 1), filters=(4, 8), residual=True)
+    residual.set_weights(plain.get_weights())
+    change = plain.predict(batch[0], verbose=0)
+    assert np.abs(change).max() > 0.01
+    found = residual.predict(batch[0], verbose=0)
+    np.testing.assert_allclose(found, batch[0] + change, atol=1e-6)
+
+
+def test_normalisation_makes_the_output_blind_to_a_scale_of_the_input(batch):
+    keras.utils.set_random_seed(0)
+    model = unet((16, 24, 1), filters=(4, 8), normalisation="batch")
+    x = 100 * batch[0]  # the normalisation knows no 1e-3 beside its variance
+    small, large = (np.asarray(model(c * x, training=True)) for c in (1, 10))
+    np.testing.assert_allclose(small, large, atol=1e-2 * np.abs(small).max())
+
+
+def test_a_side_that_cannot_be_halved_is_refused():
+    with pytest.raises(ValueError, match=r"multiples of 4, received \(30, 32\)"):
         unet((30, 32, 1))
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"as many classes as channels .* 3 and 1"):
+        unet((16, 16, 1), 3, residual=True)
+    with pytest.raises(ValueError, match=r"None or 'batch', received 'layer'"):
+        unet((16, 16, 1), normalisation="layer")

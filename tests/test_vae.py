@@ -130,6 +130,47 @@ def test_sample_weights_weigh_images(pairs):
     assert found == pytest.approx(first, rel=1e-4)
 
 
+def test_a_latent_map_takes_images_of_any_size(pairs, tmp_path):
+    keras.utils.set_random_seed(0)
+    fixed, free = (
+        CVAE(3, (*sides, 1), spatial=True) for sides in (SHAPE[:2], (None, None))
+    )
+    free.set_weights(fixed.get_weights())
+    noisy, clean = pairs[0][:6], pairs[1][:6]
+    np.testing.assert_allclose(
+        vae_inference(free, noisy), vae_inference(fixed, noisy), atol=1e-5
+    )
+    free.save(tmp_path / "vae.keras")
+    loaded = keras.saving.load_model(tmp_path / "vae.keras")
+    for shape in ((2, 8, 20, 1), (1, 32, 4, 1)):
+        image = np.random.default_rng(0).random(shape, np.float32)
+        out = vae_inference(free, image)
+        assert out.shape == shape
+        np.testing.assert_allclose(vae_inference(loaded, image), out, atol=1e-6)
+    draws = vae_inference(free, noisy, n_samples=2, rng=np.random.default_rng(0))
+    assert draws.shape == (2, *noisy.shape)
+    losses = []
+    for model in (fixed, free):
+        model.compile("adam")
+        losses.append(model.evaluate(noisy, clean, verbose=0))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    with pytest.raises(ValueError, match=r"\(n, multiple of 4, .* received \(2, 6, 8"):
+        vae_inference(free, np.zeros((2, 6, 8, 1)))
+
+
+def test_the_divergence_counts_per_pixel_of_the_image():
+    x = np.random.default_rng(1).random((5, 8, 12, 1), np.float32)
+    found = []
+    for beta in (0, 2):
+        keras.utils.set_random_seed(0)  # the same weights
+        model = CVAE(3, (None, None, 1), spatial=True, noise=0.5, beta=beta)
+        model.compile("adam")
+        found.append(model.evaluate(x, x, batch_size=5, verbose=0))
+    mean, log_variance = model.encoder.predict(x, verbose=0)
+    kl = (np.exp(log_variance) + mean**2 - 1 - log_variance).sum((1, 2, 3)).mean() / 2
+    assert found[1] - found[0] == pytest.approx(2 * kl / (8 * 12), rel=1e-3)
+
+
 def test_two_networks_in_one_process_do_not_share_anything():
     first, second = CVAE(2, SHAPE), CVAE(2, SHAPE, spatial=True)
     shared = {id(w) for w in first.weights} & {id(w) for w in second.weights}
@@ -142,6 +183,7 @@ def test_two_networks_in_one_process_do_not_share_anything():
         ({"latent_dim": 0}, "latent_dim of 1 or more, received 0"),
         ({"input_shape": (30, 30, 1)}, "multiples of 4, received"),
         ({"input_shape": (32, 32)}, r"\(height, width, channels\)"),
+        ({"input_shape": (None, 32, 1)}, r"two sides .* received \(None, 32, 1\)"),
         ({"likelihood": "poisson"}, "gaussian or bernoulli, received 'poisson'"),
         ({"noise": 0.0}, "positive noise, received 0.0"),
         ({"beta": -1}, "beta of 0 or more, received -1"),

@@ -7,6 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 from srtools.inspection.embedding import _batch
 
 _TINY = 1e-12  # keeps the logarithm of nothing finite
+_RIDGE = 1e-6  # keeps a covariance regular
 
 
 class NoveltyScore:
@@ -25,8 +26,6 @@ class NoveltyScore:
         Principal components.
     false_alarm_rate : float
         Fraction of familiar images that may be flagged.
-    random_state : int
-        Seed of the principal component analysis.
 
     Attributes
     ----------
@@ -45,17 +44,13 @@ class NoveltyScore:
        doi:10.1080/00401706.1979.10489779.
     .. [2] Lee et al., "A simple unified framework for detecting out-of-distribution
        samples and adversarial attacks", NeurIPS 2018, doi:10.48550/arXiv.1807.03888.
+    .. [3] Barber, Candes, Ramdas, Tibshirani, "Predictive inference with the
+       jackknife+", Ann. Statist. 49 (2021) 486, doi:10.1214/20-AOS1965.
     """
 
     STATISTICS = ("residual", "Mahalanobis", "neighbours", "quietest row")
 
-    def __init__(
-        self,
-        *,
-        n_components: int = 50,
-        false_alarm_rate: float = 0.05,
-        random_state: int = 0,
-    ):
+    def __init__(self, *, n_components: int = 50, false_alarm_rate: float = 0.05):
         if not 0 < false_alarm_rate < 1:
             raise ValueError(
                 f"expected a false_alarm_rate between 0 and 1, "
@@ -63,7 +58,6 @@ class NoveltyScore:
             )
         self.n_components = n_components
         self.false_alarm_rate = false_alarm_rate
-        self.random_state = random_state
 
     def fit(self, training, calibration) -> "NoveltyScore":
         """Learn what is familiar, and set the threshold.
@@ -73,8 +67,9 @@ class NoveltyScore:
         training : array, shape (n, height, width, 1)
             Images that the network was trained on.
         calibration : array, shape (m, height, width, 1)
-            Others of the same kind, not among the training images: with m of them the
-            rate of false alarms is known to about ``sqrt(rate / m)``.
+            Others of the same kind, not among the training images: at least ``1 / rate
+            - 1``. With m of them the rate of false alarms is known to about
+            ``sqrt(rate / m)``.
 
         Returns
         -------
@@ -86,19 +81,26 @@ class NoveltyScore:
         ValueError
             If images are not finite, all the same or of different shapes, or too few
             for the principal components or for the rate.
+
+        Notes
+        -----
+        An image that has moved the mean and the covariance looks more familiar than a
+        new one does. So each calibration image is scored by what the others say, and
+        the threshold is the conformal quantile of these scores: of m of them the one
+        of rank ``ceil((m + 1) * (1 - rate))``.
         """
         training, calibration = _batch(training), _batch(calibration)
         values = training.reshape(len(training), -1)
-        needed = int(np.ceil(1 / self.false_alarm_rate))
+        needed = max(int(np.ceil(1 / self.false_alarm_rate - 1e-9)) - 1, 10)
         if not 0 < self.n_components < min(values.shape):
             raise ValueError(
                 f"expected fewer than {min(values.shape)} principal components for "
                 f"{len(values)} images of {values.shape[1]} pixels, "
                 f"received {self.n_components}"
             )
-        if len(calibration) < max(needed, 10):
+        if len(calibration) < needed:
             raise ValueError(
-                f"expected at least {max(needed, 10)} calibration images for a "
+                f"expected at least {needed} calibration images for a "
                 f"false_alarm_rate of {self.false_alarm_rate}, "
                 f"received {len(calibration)}"
             )
@@ -107,17 +109,16 @@ class NoveltyScore:
                 f"expected images that differ, received {len(values)} times the same"
             )
         self._shape = training.shape[1:]
-        self._pca = PCA(self.n_components, random_state=self.random_state)
+        self._pca = PCA(self.n_components, random_state=0)  # the same each time
         scores = self._pca.fit_transform(values)
         self._deviation = np.sqrt(self._pca.explained_variance_) + _TINY
         self._neighbours = NearestNeighbors(n_neighbors=min(5, len(values))).fit(scores)
         familiar = np.log(self.statistics(calibration) + _TINY)
         self._mean = familiar.mean(axis=0)
-        covariance = np.cov(familiar.T) + 1e-6 * np.eye(familiar.shape[1])
+        covariance = np.cov(familiar.T) + _RIDGE * np.eye(familiar.shape[1])
         self._precision = np.linalg.inv(covariance)
-        self.threshold = float(
-            np.quantile(self.score(calibration), 1 - self.false_alarm_rate)
-        )
+        above = int((len(familiar) + 1) * self.false_alarm_rate + 1e-9)
+        self.threshold = float(np.sort(_scores_by_the_others(familiar))[-above])
         return self
 
     def statistics(self, images) -> np.ndarray:
@@ -180,3 +181,18 @@ class NoveltyScore:
                 f"received {images.shape}"
             )
         return images
+
+
+def _scores_by_the_others(values):
+    """Squared Mahalanobis distance of each row from the mean of all other rows.
+
+    Mean and covariance without a row follow from those with it.
+    """
+    n = len(values)
+    away = values - values.mean(axis=0)
+    of_all = (n - 1) * np.cov(away.T)
+    of_row = np.einsum("ni,nj->nij", away, away) * n / (n - 1)
+    covariance = (of_all - of_row) / (n - 2) + _RIDGE * np.eye(away.shape[1])
+    away = away * n / (n - 1)
+    scaled = np.linalg.solve(covariance, away[..., None])[..., 0]
+    return np.einsum("ni,ni->n", away, scaled)

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "alex_net": ["alexnet", "LocalResponseNormalization"],
-        "memory": ["check_fits", "Needs", "needs"],
+        "memory": ["fits", "Needs", "needs"],
         "physics_aware": [
             "BackProjection",
             "fbp_unet",
@@ -16,7 +16,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "reconstruction": ["automap", "dense_reconstruct", "reconstruct_cnn"],
         "u_net": ["unet", "unet_3layer", "unet_4layer"],
-        "vae": ["CVAE", "GaussianSampling", "vae_inference", "vae_train"],
+        "vae": ["CVAE", "GaussianSampling"],
+        "vae_training": ["vae_inference", "vae_train"],
         "zoo": ["pretrained"],
     },
 )

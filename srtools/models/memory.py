@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 
 import keras
 
 _BYTES = 4  # of a float32
-_planning = False
+# Where Linux tells a container how much it may use: Binder has little on large hosts.
+_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ class Needs:
     training_bytes: int
 
 
-def needs(build: Callable[..., keras.Model], *args, batch_size: int = 32, **kwargs):
+def needs(
+    build: Callable[..., keras.Model], *args, batch_size: int = 32, **kwargs
+) -> Needs:
     """Tell what a network needs without allocating it.
 
     Parameters
@@ -48,12 +54,12 @@ def needs(build: Callable[..., keras.Model], *args, batch_size: int = 32, **kwar
 
     Examples
     --------
-    >>> from srtools.models.reconstruction import automap
+    >>> from srtools.models import automap
     >>> needs(automap, 128, 128).parameters > 5e8
     True
     """
     # In this scope Keras notes the shapes of weights and creates none of them.
-    with keras.StatelessScope(initialize_variables=False), _only_planning():
+    with keras.StatelessScope(initialize_variables=False):
         model = build(*args, **kwargs)
     outputs = [layer.output for layer in model._flatten_layers(include_self=False)]
     values = batch_size * sum(prod(output.shape[1:]) for output in outputs)
@@ -61,40 +67,29 @@ def needs(build: Callable[..., keras.Model], *args, batch_size: int = 32, **kwar
     return Needs(parameters, _BYTES * (4 * parameters + 2 * values))
 
 
-def check_fits(name: str, parameters: int) -> None:
-    """Raise if this machine has too little memory to train so many weights.
+def fits(need: Needs) -> bool | None:
+    """Tell whether this machine has the memory to train a network.
 
     Parameters
     ----------
-    name : str
-        Of the network, for the message.
-    parameters : int
-        Number of its weights.
+    need : Needs
+        From `needs`.
 
-    Raises
-    ------
-    MemoryError
-        If weights, gradients and Adam's two moments exceed the machine's memory.
+    Returns
+    -------
+    bool or None
+        None where the system does not tell how much memory it has, as Windows.
+
+    Examples
+    --------
+    >>> from srtools.models import automap
+    >>> fits(needs(automap, 1024, 1024))
+    False
     """
-    if _planning or not hasattr(os, "sysconf"):  # not on Windows
-        return
-    present = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    needed = 4 * _BYTES * parameters
-    if needed > present:
-        raise MemoryError(
-            f"{name} of this size has {parameters / 1e6:,.0f} million weights and "
-            f"needs {needed / 1e9:,.0f} GB to train; this machine has "
-            f"{present / 1e9:,.0f} GB. "
-            "Make the image smaller, or use srtools.models.fbp_unet, "
-            "whose size does not grow with that of the image"
-        )
-
-
-@contextmanager
-def _only_planning():
-    global _planning
-    _planning = True
-    try:
-        yield
-    finally:
-        _planning = False
+    if not hasattr(os, "sysconf"):
+        return None
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in map(Path, _LIMITS):
+        if path.is_file() and (limit := path.read_text().strip()).isdigit():
+            memory = min(memory, int(limit))
+    return need.training_bytes <= memory

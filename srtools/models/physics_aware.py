@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 from scipy import fft
 
-from srtools.models._backend import sparse_product
+from srtools.models.projector import projector
 from srtools.models.u_net import unet
 from srtools.tomography import ParallelBeam, fbp_filter
 
@@ -16,9 +16,18 @@ class _Operator(keras.layers.Layer):
     """A linear operator of a geometry, which is saved with the model."""
 
     def __init__(self, geometry: dict, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # `call` casts
         self.geometry = geometry
         self.beam = ParallelBeam(**geometry)
+
+    def build(self, input_shape):
+        """Cut the matrix into what a network multiplies by."""
+        self._project, self._backproject = projector(self.beam)
+
+    def call(self, inputs):
+        """Apply the operator in float32, whatever the precision of the network."""
+        outputs = self._apply(ops.cast(inputs, "float32"))
+        return ops.cast(outputs, self.compute_dtype)
 
     def get_config(self):
         """Return the configuration, with the geometry as plain numbers."""
@@ -40,13 +49,8 @@ class Projection(_Operator):
     the values of both sides alike. The gradient is the adjoint, `BackProjection`.
     """
 
-    def build(self, input_shape):
-        """Build the matrix."""
-        self._product = sparse_product(self.beam.matrix / self.beam.norm)
-
-    def call(self, images):
-        """Project a batch."""
-        return _multiply(self._product, images, self.compute_output_shape(()))
+    def _apply(self, images):
+        return self._project(images) / self.beam.norm
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the sinograms."""
@@ -67,13 +71,8 @@ class BackProjection(_Operator):
     Sinograms (n, n_translations, n_angles, 1) to images (n, size, size, 1).
     """
 
-    def build(self, input_shape):
-        """Build the matrix."""
-        self._product = sparse_product(self.beam.matrix.T / self.beam.norm)
-
-    def call(self, sinograms):
-        """Back-project a batch."""
-        return _multiply(self._product, sinograms, self.compute_output_shape(()))
+    def _apply(self, sinograms):
+        return self._backproject(sinograms) / self.beam.norm
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the images."""
@@ -103,19 +102,21 @@ class FilteredBackProjection(_Operator):
         self.filter, self.cutoff = filter, cutoff
 
     def build(self, input_shape):
-        """Build filter and matrix."""
-        n, seen = self.beam.n_translations, self.beam.field_of_view.reshape(-1, 1)
+        """Build filter, weights of the projections, and matrix."""
+        super().build(input_shape)
+        n = self.beam.n_translations
         response = fbp_filter(n, self.filter, self.cutoff)
         kernel = fft.irfft(response)  # symmetric: convolution is a Toeplitz matrix
         lag = np.abs(np.arange(n)[:, None] - np.arange(n)[None, :])
         self._filter = kernel[lag].astype(np.float32)
-        adjoint = self.beam.matrix.T.multiply(seen * np.pi / self.beam.n_angles)
-        self._product = sparse_product(adjoint)
+        weights = np.full(self.beam.n_angles, np.pi / self.beam.n_angles)
+        self._weights = weights[:, None].astype(np.float32)
+        self._seen = self.beam.field_of_view[:, :, None].astype(np.float32)
 
-    def call(self, sinograms):
-        """Filter and back-project a batch."""
+    def _apply(self, sinograms):
         filtered = ops.einsum("st,btac->bsac", self._filter, sinograms)
-        return _multiply(self._product, filtered, self.compute_output_shape(()))
+        weighted = ops.multiply(filtered, self._weights)
+        return ops.multiply(self._backproject(weighted), self._seen)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the images."""
@@ -125,11 +126,6 @@ class FilteredBackProjection(_Operator):
         """Return the configuration."""
         config = {"filter": self.filter, "cutoff": self.cutoff}
         return {**super().get_config(), **config}
-
-
-def _multiply(product, batch, shape):
-    flat = ops.reshape(batch, (-1, int(np.prod(batch.shape[1:]))))
-    return ops.reshape(ops.transpose(product(ops.transpose(flat))), (-1, *shape[1:]))
 
 
 def fbp_unet(
@@ -159,7 +155,7 @@ def fbp_unet(
     Raises
     ------
     ValueError
-        If the size of the image can not be halved often enough for the U-Net.
+        If the size of the image cannot be halved often enough for the U-Net.
 
     References
     ----------
@@ -172,8 +168,7 @@ def fbp_unet(
     draft = FilteredBackProjection(
         beam.settings, filter=filter, cutoff=cutoff, name="fbp"
     )(sinogram)
-    correction = unet((beam.size, beam.size, 1), filters=filters)(draft)
-    image = layers.Add(name="image")([draft, correction])
+    image = unet((beam.size, beam.size, 1), filters=filters, residual=True)(draft)
     return keras.Model(sinogram, image, name="fbp_unet")
 
 

@@ -3,8 +3,6 @@
 import keras
 from keras import layers
 
-from srtools.models.memory import check_fits
-
 
 def reconstruct_cnn(
     n_translations: int,
@@ -40,8 +38,6 @@ def reconstruct_cnn(
     ------
     ValueError
         If a size is not positive.
-    MemoryError
-        If the machine could not hold the network while it is trained.
 
     Notes
     -----
@@ -56,8 +52,6 @@ def reconstruct_cnn(
     size = n_translations if size is None else size
     before, after = filters
     _check_sizes(n_translations, n_angles, size, channels, before, after)
-    rays = n_translations * n_angles
-    check_fits("reconstruct_cnn", channels * rays * size**2)
 
     x = sinogram = keras.Input((n_translations, n_angles, 1), name="sinogram")
     x = layers.Rescaling(4 / n_translations, name="to_unit_range")(x)
@@ -104,8 +98,6 @@ def dense_reconstruct(
     ------
     ValueError
         If a size is not positive.
-    MemoryError
-        If the machine could not hold the network while it is trained.
 
     References
     ----------
@@ -115,8 +107,6 @@ def dense_reconstruct(
     size = n_translations if size is None else size
     units = size**2 if units is None else units
     _check_sizes(n_translations, n_angles, size, units)
-    rays = n_translations * n_angles
-    check_fits("dense_reconstruct", rays * units + units * size**2)
 
     x = sinogram = keras.Input((n_translations, n_angles, 1), name="sinogram")
     x = layers.Rescaling(4 / n_translations, name="to_unit_range")(x)
@@ -166,8 +156,6 @@ def automap(
     ------
     ValueError
         If a size is not positive, or the sparsity is negative.
-    MemoryError
-        If the machine could not hold the network while it is trained.
 
     References
     ----------
@@ -179,8 +167,6 @@ def automap(
     _check_sizes(n_translations, n_angles, size, units, filters)
     if not sparsity >= 0:
         raise ValueError(f"expected a sparsity of 0 or more, received {sparsity}")
-    rays = n_translations * n_angles
-    check_fits("automap", rays * units + units * size**2)
 
     x = sinogram = keras.Input((n_translations, n_angles, 1), name="sinogram")
     x = layers.Rescaling(4 / n_translations, name="to_unit_range")(x)

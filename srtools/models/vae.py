@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-_REDUCTION = 4  # image pixels along one pixel of the smallest feature map
+REDUCTION = 4  # image pixels along one pixel of the smallest feature map
 _FILTERS = (32, 64)
 _CONV = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
 # Nearly certain at the start: a decoder learns to ignore latent values that only vary.
@@ -22,7 +22,8 @@ class GaussianSampling(layers.Layer):
     beta : float
         Weight of the divergence.
     n_pixels : int
-        What the divergence is divided by.
+        Pixels of an image for each vector of latent values: all of them for a vector,
+        as many as one place of a latent map stands for.
     """
 
     def __init__(self, beta: float, n_pixels: int, **kwargs):
@@ -34,7 +35,7 @@ class GaussianSampling(layers.Layer):
         """Take (mean, logarithm of the variance); return a draw, or the mean."""
         mean, log_variance = inputs
         kl = (ops.exp(log_variance) + ops.square(mean) - 1 - log_variance) / 2
-        self.add_loss(self.beta * ops.sum(ops.mean(kl, axis=0)) / self.n_pixels)
+        self.add_loss(self.beta * ops.mean(ops.sum(kl, axis=-1)) / self.n_pixels)
         if not training:
             return mean
         noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
@@ -62,7 +63,8 @@ class CVAE(keras.Model):
     latent_dim : int
         Length of the latent vector, or channels of the latent map.
     input_shape : tuple of int
-        (height, width, channels); both sides multiples of 4.
+        (height, width, channels); both sides multiples of 4. With a latent map, None
+        is a side that may vary.
     spatial : bool
         Whether the latent space is a map, of a quarter of the image's sides, in place
         of a vector.
@@ -84,8 +86,9 @@ class CVAE(keras.Model):
     Raises
     ------
     ValueError
-        If `latent_dim` is below 1, the sides can not be halved twice, or the
-        likelihood, the noise or beta are not among those above.
+        If `latent_dim` is below 1, the sides cannot be halved twice, a side may vary
+        though the latent space is a vector, or the likelihood, the noise or beta are
+        not among those above.
 
     References
     ----------
@@ -98,7 +101,7 @@ class CVAE(keras.Model):
     def __init__(
         self,
         latent_dim: int,
-        input_shape: tuple[int, int, int],
+        input_shape: tuple[int | None, int | None, int],
         spatial: bool = False,
         *,
         likelihood: str = "gaussian",
@@ -112,10 +115,16 @@ class CVAE(keras.Model):
             raise ValueError(
                 f"expected a latent_dim of 1 or more, received {latent_dim}"
             )
-        if len(shape) != 3 or any(s < 1 or s % _REDUCTION for s in shape[:2]):
+        sides = [side for side in shape[:2] if side is not None]
+        if len(shape) != 3 or any(s < 1 or s % REDUCTION for s in sides):
             raise ValueError(
                 "expected input_shape (height, width, channels) with sides that are "
-                f"multiples of {_REDUCTION}, received {shape}"
+                f"multiples of {REDUCTION}, received {shape}"
+            )
+        if len(sides) < 2 and not spatial:
+            raise ValueError(
+                "expected two sides for a latent vector, received "
+                f"{shape}: only spatial=True takes images of any size"
             )
         if likelihood not in ("gaussian", "bernoulli"):
             raise ValueError(f"expected gaussian or bernoulli, received {likelihood!r}")
@@ -133,7 +142,8 @@ class CVAE(keras.Model):
         }
         self.likelihood = likelihood
         self.encoder = _encoder(latent_dim, shape, spatial)
-        self.sampling = GaussianSampling(beta, shape[0] * shape[1], name="sampling")
+        n_pixels = REDUCTION**2 if spatial else shape[0] * shape[1]
+        self.sampling = GaussianSampling(beta, n_pixels, name="sampling")
         self.decoder = _decoder(latent_dim, shape, spatial, likelihood)
         self.log_noise = self.add_weight(
             name="log_noise",
@@ -184,7 +194,7 @@ def _encoder(latent_dim, shape, spatial):
 
 
 def _decoder(latent_dim, shape, spatial, likelihood):
-    grid = (shape[0] // _REDUCTION, shape[1] // _REDUCTION)
+    grid = tuple(None if side is None else side // REDUCTION for side in shape[:2])
     if spatial:
         latent = keras.Input((*grid, latent_dim), name="latent")
         x = _look_around(latent)
@@ -207,127 +217,3 @@ def _look_around(x):
     for i in range(2):
         x = layers.Conv2D(_FILTERS[-1], 3, **_CONV, name=f"bottom{i}")(x)
     return x
-
-
-def vae_train(
-    model: CVAE,
-    images,
-    labels,
-    test_images,
-    test_labels,
-    epochs: int,
-    optimizer="adam",
-    *,
-    batch_size: int = 8,
-    **fit,
-) -> keras.callbacks.History:
-    """Compile an autoencoder and train it on pairs of images.
-
-    Parameters
-    ----------
-    model : CVAE
-    images, labels : array, shape (n, height, width, channels)
-        Noisy and clean images.
-    test_images, test_labels : array, shape (m, height, width, channels)
-        Pairs on which the loss is watched.
-    epochs, optimizer, batch_size
-        As in Keras.
-    **fit
-        Further arguments of ``fit``.
-
-    Returns
-    -------
-    keras.callbacks.History
-
-    Raises
-    ------
-    ValueError
-        If a batch has not the shape of the network, images and labels differ in
-        number, or a value is not finite.
-    """
-    for first, second in ((images, labels), (test_images, test_labels)):
-        _check(model, first)
-        _check(model, second)
-        if len(first) != len(second):
-            raise ValueError(
-                "expected as many labels as images, received "
-                f"{len(second)} and {len(first)}"
-            )
-    model.compile(optimizer)
-    return model.fit(
-        images,
-        labels,
-        validation_data=(test_images, test_labels),
-        epochs=epochs,
-        batch_size=batch_size,
-        **fit,
-    )
-
-
-def vae_inference(
-    model: CVAE,
-    images,
-    *,
-    n_samples: int | None = None,
-    rng: np.random.Generator | None = None,
-    batch_size: int = 64,
-) -> np.ndarray:
-    """Denoise images with a trained autoencoder.
-
-    Parameters
-    ----------
-    model : CVAE
-    images : array, shape (n, height, width, channels)
-    n_samples : int, optional
-        Decode so many draws from the distribution of the latent values, whose spread
-        tells how uncertain the network is. By default their mean is decoded, which
-        gives the same image each time.
-    rng : numpy.random.Generator, optional
-        Source of the draws.
-    batch_size : int
-        Images at once.
-
-    Returns
-    -------
-    float32 array
-        Shape (n, height, width, channels), or (n_samples, n, height, width, channels).
-
-    Raises
-    ------
-    ValueError
-        If the images have not the shape of the network or are not finite, or
-        `n_samples` is below 1 or comes without `rng`.
-    """
-    images = _check(model, images)
-    if n_samples is None:
-        return model.predict(images, batch_size=batch_size, verbose=0)
-    if n_samples < 1 or rng is None:
-        raise ValueError(
-            "expected n_samples of 1 or more and an rng, "
-            f"received {n_samples} and {rng}"
-        )
-    mean, log_variance = model.encoder.predict(images, batch_size=batch_size, verbose=0)
-    deviation = np.exp(log_variance / 2)
-    return np.stack(
-        [
-            model.decoder.predict(
-                mean + deviation * rng.standard_normal(mean.shape, dtype=np.float32),
-                batch_size=batch_size,
-                verbose=0,
-            )
-            for _ in range(n_samples)
-        ]
-    )
-
-
-def _check(model, images):
-    images = np.asarray(images, dtype=np.float32)
-    shape = model.encoder.input_shape[1:]
-    if images.shape[1:] != shape or images.ndim != 4 or not len(images):
-        raise ValueError(
-            f"expected images of shape (n, {', '.join(map(str, shape))}), "
-            f"received {images.shape}"
-        )
-    if not np.isfinite(images).all():
-        raise ValueError("expected finite images, received NaN or infinite values")
-    return images
