@@ -109,7 +109,8 @@ class FilteredBackProjection(_Operator):
         kernel = fft.irfft(response)  # symmetric: convolution is a Toeplitz matrix
         lag = np.abs(np.arange(n)[:, None] - np.arange(n)[None, :])
         self._filter = kernel[lag].astype(np.float32)
-        adjoint = self.beam.matrix.T.multiply(seen * np.pi / self.beam.n_angles)
+        weights = np.tile(self.beam.angle_weights, n)  # of each ray
+        adjoint = self.beam.matrix.T.multiply(seen).multiply(weights)
         self._product = sparse_product(adjoint)
 
     def call(self, sinograms):
