@@ -109,8 +109,7 @@ class FilteredBackProjection(_Operator):
         kernel = fft.irfft(response)  # symmetric: convolution is a Toeplitz matrix
         lag = np.abs(np.arange(n)[:, None] - np.arange(n)[None, :])
         self._filter = kernel[lag].astype(np.float32)
-        weights = np.full(self.beam.n_angles, np.pi / self.beam.n_angles)
-        self._weights = weights[:, None].astype(np.float32)
+        self._weights = self.beam.angle_weights[:, None].astype(np.float32)
         self._seen = self.beam.field_of_view[:, :, None].astype(np.float32)
 
     def _apply(self, sinograms):

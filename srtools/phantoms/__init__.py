@@ -13,8 +13,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "packed_particles",
             "shepp_logan_variations",
         ],
-        "scenes": ["BACKGROUND", "CRACK", "HOLLOW", "scene", "SOLID"],
+        "scenes": [
+            "BACKGROUND",
+            "CRACK",
+            "HOLLOW",
+            "scene",
+            "SOLID",
+            "template_objects",
+        ],
         "shapes": ["circle", "ellipses", "random_shapes", "shepp_logan"],
-        "template_objects": ["template_objects"],
     },
 )

@@ -1,25 +1,16 @@
-"""Families of objects that look alike, and faults of a scan, to inspect data with."""
+"""Families of objects that look alike, to inspect data with."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from srtools.phantoms.shapes import circle, ellipses, random_shapes
-
-# Shepp & Logan's head with Toft's contrasts: value, half-axes, centre, turn [degrees].
-_HEAD = np.array(
-    [
-        (1.0, 0.69, 0.92, 0, 0, 0),
-        (-0.8, 0.6624, 0.8740, 0, -0.0184, 0),
-        (-0.2, 0.11, 0.31, 0.22, 0, -18),
-        (-0.2, 0.16, 0.41, -0.22, 0, 18),
-        (0.1, 0.21, 0.25, 0, 0.35, 0),
-        (0.1, 0.046, 0.046, 0, 0.1, 0),
-        (0.1, 0.046, 0.046, 0, -0.1, 0),
-        (0.1, 0.046, 0.023, -0.08, -0.605, 0),
-        (0.1, 0.023, 0.023, 0, -0.606, 0),
-        (0.1, 0.023, 0.046, 0.06, -0.605, 0),
-    ]
+from srtools.phantoms.shapes import (
+    HEAD,
+    axes,
+    circle,
+    ellipses,
+    in_ellipse,
+    random_shapes,
 )
 
 
@@ -41,7 +32,7 @@ def packed_particles(n: int, size: int, *, rng: np.random.Generator) -> np.ndarr
         Attenuation: cores 0.3 to 0.6, rims 0.8 to 1, and 0 between the particles and
         outside the inscribed circle. Particles do not overlap.
     """
-    x, y = _axes(size)
+    x, y = axes(size)
     images = np.zeros((n, size, size, 1), np.float32)
     for image in images[..., 0]:
         core, rim = rng.uniform(0.3, 0.6), rng.uniform(0.8, 1)
@@ -105,7 +96,7 @@ def fibres(n: int, size: int, *, rng: np.random.Generator) -> np.ndarray:
         Attenuation 0.5 to 1 in the fibres, 0 between them and outside the inscribed
         circle.
     """
-    x, y = _axes(size)
+    x, y = axes(size)
     images = np.zeros((n, size, size, 1), np.float32)
     for image in images[..., 0]:
         direction = rng.uniform(0, np.pi)
@@ -135,21 +126,19 @@ def shepp_logan_variations(
     .. [1] Shepp & Logan, IEEE Trans. Nucl. Sci. 21 (1974) 21,
        doi:10.1109/TNS.1974.6499235.
     """
-    x, y = _axes(size)
+    x, y = axes(size)
     images = np.zeros((n, size, size, 1), np.float32)
     for image in images[..., 0]:
         head = np.deg2rad(rng.uniform(-20, 20))
-        u, v = x * np.cos(head) - y * np.sin(head), x * np.sin(head) + y * np.cos(head)
+        u, v = x * np.cos(head) + y * np.sin(head), y * np.cos(head) - x * np.sin(head)
         size_of_head = rng.uniform(0.9, 1.0)
-        for i, (value, a, b, x0, y0, turn) in enumerate(_HEAD):
+        for i, (value, a, b, x0, y0, turn) in enumerate(HEAD):
             if i > 1:  # skull and brain stay as they are
                 value, a, b = np.array([value, a, b]) * rng.uniform(0.7, 1.3, 3)
                 x0, y0 = np.array([x0, y0]) + rng.normal(0, 0.04, 2)
                 turn = turn + rng.normal(0, 10)
-            cos, sin = np.cos(np.deg2rad(turn)), np.sin(np.deg2rad(turn))
-            p, q = u / size_of_head - x0, v / size_of_head + y0
-            inside = ((p * cos - q * sin) / a) ** 2 + ((p * sin + q * cos) / b) ** 2
-            image[inside <= 1] += value
+            place = u / size_of_head, v / size_of_head
+            image[in_ellipse(*place, (a, b), (x0, y0), np.deg2rad(turn))] += value
     return np.clip(images, 0, 1) * circle(size)[:, :, None]
 
 
@@ -164,15 +153,9 @@ FAMILIES: dict[str, Callable] = {
 }
 
 
-def _axes(size):
-    """Coordinates x and y of the pixels, from -1 to 1 over the image."""
-    axis = (2 * np.arange(size) + 1) / size - 1
-    return axis[None, :], -axis[:, None]
-
-
 def _voronoi(size, number, rng):
     """Nearest seed of each pixel, and how much farther the second nearest is."""
-    x, y = _axes(size)
+    x, y = axes(size)
     seeds = rng.uniform(-1.1, 1.1, (number, 2))
     distances = np.hypot(x[..., None] - seeds[:, 0], y[..., None] - seeds[:, 1])
     two = np.partition(distances, 1, axis=-1)

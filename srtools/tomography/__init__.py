@@ -5,10 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "baselines": ["sirt", "tune", "tune_fbp", "tune_sirt", "tune_tv", "tv"],
+        "baselines": ["sirt", "tune", "tune_fbp", "tune_sirt", "tune_tv"],
         "faults": ["dead_column", "shifted_axis"],
         "filters": ["fbp_filter", "FILTERS"],
-        "noise": ["gaussian_noise", "poisson_noise"],
+        "geometry": ["Geometry"],
+        "noise": ["gaussian_noise", "noise_level", "poisson_noise"],
         "parallel_beam": ["ParallelBeam"],
+        "total_variation": ["denoise_tv", "tv"],
     },
 )

