@@ -6,7 +6,9 @@ rings, air, total again, centre.
 """
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
+
+_SMOOTH = 9  # translations over which a mean projection is nearly a parabola
 
 
 def remove_hot_spots(sinograms, *, factor: float = 3.0, width: int = 5) -> np.ndarray:
@@ -35,27 +37,29 @@ def remove_hot_spots(sinograms, *, factor: float = 3.0, width: int = 5) -> np.nd
        doi:10.1107/S1600576715020701.
     """
     sinograms = _check(sinograms)
-    usual = ndimage.median_filter(sinograms, (1, 1, width, 1), mode="nearest")
+    # mirrored, lest the first and the last angle be their own median
+    usual = ndimage.median_filter(sinograms, (1, 1, width, 1), mode="mirror")
     floor = 0.02 * usual.max()  # below it a few photons look like a spot
     return np.where(sinograms > factor * (usual + floor), usual, sinograms)
 
 
-def remove_rings(sinograms, *, weight: float = 0.3, bands: int = 40) -> np.ndarray:
-    r"""Divide out a factor of each translation, found from what projection conserves.
+def remove_rings(sinograms, *, weight: float = 3.0, bands: int = 40) -> np.ndarray:
+    r"""Divide out a factor of each translation, found from the sinograms themselves.
 
-    Whatever the angle, the sample scatters the same in total, in every band of
-    channels b: with the right factors :math:`w_t`, :math:`\sum_t w_t y_{tab}` does not
-    depend on the angle a. The factors solve this by least squares, each band weighted
-    as photon noise asks for, and are kept near 1 by a ridge penalty. Noise is a change
-    with the angle as well: below a thousand counts in the brightest channel this
-    does more harm than good.
+    The mean over all angles is smooth along the translation, and what it lacks of that
+    is a first guess of the factors. Whatever the angle, the sample scatters the same in
+    total, in every band of channels b: with the right factors :math:`w_t`, the sum
+    :math:`\sum_t w_t y_{tab}` does not depend on the angle a. Least squares solve
+    this, each band weighted as photon noise asks for; a ridge penalty keeps the factors
+    near the guess, and the mean intensity stays.
 
     Parameters
     ----------
     sinograms : array, shape (n_channels, n_translations, n_angles, 1)
         Of a sample that all projections see whole, in a beam that does not decay.
     weight : float
-        Of the penalty. Small ones, to 0.001, trust a sinogram without noise.
+        Of the penalty. Small ones, to 0.01, trust sinograms without noise: noise is a
+        change with the angle as well.
     bands : int
         Number of equations for each angle.
 
@@ -66,21 +70,32 @@ def remove_rings(sinograms, *, weight: float = 0.3, bands: int = 40) -> np.ndarr
     Raises
     ------
     ValueError
-        If the weight is not positive.
+        If the weight is not positive, or there are fewer than 9 translations.
     """
     sinograms = _check(sinograms)
     if not weight > 0:
         raise ValueError(f"expected a positive weight, received {weight}")
+    if sinograms.shape[1] < _SMOOTH:
+        raise ValueError(
+            f"expected at least {_SMOOTH} translations, received {sinograms.shape[1]}"
+        )
     bands = np.array_split(sinograms[..., 0], min(bands, len(sinograms)))
     total = np.stack([band.sum(0, dtype=np.float64) for band in bands])
+    mean = total.sum(0).mean(1)
+    smooth = signal.savgol_filter(mean, _SMOOTH, 2, mode="nearest")
+    lit = mean > 0.1 * mean.mean()
+    guess = np.divide(smooth, mean, where=lit, out=np.ones_like(mean)).clip(2 / 3, 1.5)
+
     total /= np.sqrt(np.maximum(total.sum(1).mean(1), 1e-12))[:, None, None]
     change = total - total.mean(2, keepdims=True)
-    change = np.moveaxis(change, 1, 2).reshape(-1, sinograms.shape[1])
+    change = np.moveaxis(change, 1, 2).reshape(-1, len(mean))
     normal = change.T @ change
     ridge = weight * max(np.trace(normal) / len(normal), 1e-12)
-    penalised = normal + ridge * np.eye(len(normal))
-    factor = 1 - np.linalg.solve(penalised, normal.sum(1))
-    return sinograms * (factor / factor.mean()).astype(np.float32)[:, None, None]
+    wanted = np.stack([normal @ guess, mean], 1)
+    less, more = np.linalg.solve(normal + ridge * np.eye(len(mean)), wanted).T
+    factor = guess - less
+    factor += more * (mean.sum() - mean @ factor) / max(mean @ more, 1e-12)
+    return sinograms * factor.astype(np.float32)[:, None, None]
 
 
 def remove_air(sinograms, *, edge: int = 2) -> np.ndarray:
