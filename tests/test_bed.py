@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,23 +7,15 @@ import pytest
 from srtools.xrdct import (
     ATTENUATION,
     COMPONENTS,
-    PHASES,
     SPACING,
     TUBE,
     ParticleBed,
-    downsample,
-    two_theta,
 )
 
 
 @pytest.fixture(scope="module")
 def bed():
     return ParticleBed(3)
-
-
-@pytest.fixture(scope="module")
-def layer(bed):
-    return bed.layer(0.4, 59)
 
 
 def test_the_bed_is_a_rule_so_that_resolutions_and_heights_fit_together(bed):
@@ -67,65 +60,42 @@ def test_particles_are_convex_and_do_not_touch(bed):
         assert (between == i).mean() > 0.97  # rounding, at the edges
     for a, b in ((owner[:, 1:], owner[:, :-1]), (owner[1:], owner[:-1])):
         assert not ((a != b) & (a >= 0) & (b >= 0)).any()
-    assert fractions.sum(-1).max() <= 1
+    assert fractions.sum(0).max() <= 1
 
 
 def test_rims_and_specks_are_bright(bed):
-    maps = bed.layer(0.4, 129).phase_maps()
+    maps = bed.phase_maps(0.4, 129)
     alumina, nickel = maps[0], maps[COMPONENTS.index("NiO")]
     assert 0.02 < (nickel > 0).sum() / (alumina > 0).sum() < 0.9
     specks = maps[COMPONENTS.index("CeO2")] > 0.8
     assert 0 < specks.mean() < 0.02
 
 
-def test_micro_ct_and_layer_show_the_same_bed(bed, layer):
+def test_micro_ct_and_slice_show_the_same_bed(bed):
+    sample = bed.slice(0.4, 59)
     (image,) = bed.micro_ct([0.4], 59)
-    np.testing.assert_allclose(layer.attenuation(), image, atol=1e-6)
-    np.testing.assert_array_equal(layer.maps.sum(0), layer.phase_maps().sum(0))
+    np.testing.assert_allclose(sample.attenuation(), image, atol=1e-6)
 
 
-def test_downsampling_keeps_corners_and_the_sum(layer):
-    fine = np.zeros((9, 9))
-    fine[0, 0] = fine[4, 4] = 4
-    coarse = downsample(fine)
-    assert coarse.shape == (5, 5) and coarse[0, 0] == coarse[2, 2] == 1
-    maps = layer.maps.astype(np.float64)
-    np.testing.assert_allclose(
-        downsample(maps).sum(axis=(1, 2)), maps.sum(axis=(1, 2)) / 4, rtol=1e-5
-    )
-    with pytest.raises(ValueError, match=r"expected an odd size, .* received 4"):
-        downsample(np.zeros((4, 4)))
-    with pytest.raises(ValueError, match=r"expected images .* received shape \(3, 5\)"):
-        downsample(np.zeros((3, 5)))
-
-
-def test_downsampled_parts_and_downsampled_images_agree(layer):
-    angles = two_theta()[::100]
-    fine = np.moveaxis(layer.images(angles), -1, 0)
-    coarse = np.moveaxis(layer.downsample().images(angles), -1, 0)
-    np.testing.assert_allclose(downsample(fine), coarse, rtol=1e-4, atol=1e-4)
-
-
-def test_truth_maps_have_the_values_of_the_particles(layer):
-    lattice, size = layer.lattice_maps(), layer.crystallite_maps()
-    ceria = layer.phase == COMPONENTS.index("CeO2")
-    part = np.flatnonzero(ceria)[0]
-    inside = layer.maps[part] > 0
-    i = COMPONENTS.index("CeO2")
-    expected = PHASES["CeO2"].a * layer.lattice[part]
-    np.testing.assert_allclose(lattice[i][inside], expected, rtol=1e-6)
-    np.testing.assert_allclose(size[i][inside], layer.crystallite[part], rtol=1e-6)
-    absent = layer.phase_maps()[i] == 0
-    assert (
-        np.isnan(lattice[i][absent]).all() and not np.isnan(lattice[i][~absent]).any()
-    )
-    # and after downsampling a mean stays between the values
-    coarse = layer.downsample().lattice_maps()[i]
-    assert np.nanmin(coarse) >= np.nanmin(lattice[i]) * (1 - 1e-6)
+def test_phase_maps_are_those_of_the_slice_without_its_parts(bed):
+    maps = bed.phase_maps(0.4, 61)
+    assert maps.dtype == np.float32 and maps.shape == (len(COMPONENTS), 61, 61)
+    np.testing.assert_array_equal(maps, bed.slice(0.4, 61).phase_maps())
+    tracemalloc.start()
+    bed.phase_maps(0.4, 61)
+    _, lean = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert lean < bed.slice(0.4, 61).maps.nbytes
 
 
 def test_bad_slices_are_refused(bed):
     with pytest.raises(ValueError, match=r"expected at least 3 pixels .* received 2"):
         bed.micro_ct([0.0], 2)
-    with pytest.raises(ValueError, match="finite heights"):
-        bed.layer(np.nan, 33)
+    with pytest.raises(
+        ValueError, match=r"finite heights, received 33 pixels and .nan"
+    ):
+        bed.slice(np.nan, 33)
+    with pytest.raises(
+        ValueError, match=r"finite heights, received 33 pixels and .inf"
+    ):
+        bed.phase_maps(np.inf, 33)

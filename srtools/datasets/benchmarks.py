@@ -23,7 +23,7 @@ from srtools.files import (
 )
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
-from srtools.xrdct import COMPONENTS, ParticleBed, downsample, two_theta
+from srtools.xrdct import COMPONENTS, ParticleBed, channel_angles, downsample
 
 _SLICES_PER_LAYER = 26  # 38 layers of XRD-CT among 1000 slices of micro-CT
 
@@ -203,7 +203,7 @@ def _fill(file, settings, n_jobs):
     if "done" not in file.attrs:
         file["Checksums"] = np.zeros((len(parts), 32), np.uint8)
         if settings["name"].startswith("xrdct"):
-            file["TwoTheta"] = two_theta()
+            file["TwoTheta"] = channel_angles()
             file["Slice"] = _SLICES_PER_LAYER * np.arange(settings["n"])
             file.attrs["phases"] = list(COMPONENTS)
         file.attrs["done"] = 0
@@ -249,15 +249,17 @@ def _make(settings, start, stop):
             slices = slices if fine else downsample(slices)
             return {"Images": np.moveaxis(slices, 0, -1)}
         layers = [
-            bed.layer(step * _SLICES_PER_LAYER * i, drawn) for i in range(start, stop)
+            bed.slice(step * _SLICES_PER_LAYER * i, drawn) for i in range(start, stop)
         ]
         return _xrd_ct(layers if fine else [layer.downsample() for layer in layers])
 
 
 def _xrd_ct(layers):
-    angles = two_theta()
+    two_theta = channel_angles()
     made = {
-        "Images": [layer.images(angles) for layer in layers],
+        "Images": [
+            np.moveaxis(layer.images(two_theta)[..., 0], 0, -1) for layer in layers
+        ],
         "Phases": [np.moveaxis(layer.phase_maps(), 0, -1) for layer in layers],
         "Lattice": [np.moveaxis(layer.lattice_maps(), 0, -1) for layer in layers],
         "Crystallite": [

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.spatial import cKDTree
 
-from srtools.xrdct.slices import ATTENUATION, COMPONENTS, Layer
+from srtools.xrdct.slices import ATTENUATION, COMPONENTS, BedSlice
 
 SPACING = 0.24
 """Distance of the particles, about their diameter."""
@@ -52,7 +52,7 @@ class ParticleBed:
     """Angular particles in a tube, without end in z.
 
     The particles are the cells of a Voronoi diagram, each shrunk by its own gap: convex
-    polyhedra that can not overlap. They are alumina with some ceria and zirconia; most
+    polyhedra that cannot overlap. They are alumina with some ceria and zirconia; most
     have a rim rich in nickel or palladium oxide, and all have specks of ceria,
     zirconia or palladium oxide. Density, lattice constants and crystallite sizes differ
     from particle to particle.
@@ -92,9 +92,36 @@ class ParticleBed:
             If the size is below 3 or a height is not finite.
         """
         grey = np.array(ATTENUATION, np.float32)
-        return np.stack([self._fractions(h, size)[1] @ grey for h in _heights(z, size)])
+        slices = [self.phase_maps(height, size) for height in _heights(z, size)]
+        return np.stack([np.tensordot(grey, maps, 1) for maps in slices])
 
-    def layer(self, z: float, size: int) -> Layer:
+    def phase_maps(self, z: float, size: int) -> np.ndarray:
+        """Draw the volume fractions of a slice.
+
+        The same as ``slice(z, size).phase_maps()``, but without the map of each part,
+        of which a fine slice has hundreds.
+
+        Parameters
+        ----------
+        z : float
+            Height [half sides of the image].
+        size : int
+            Side of the maps [pixels].
+
+        Returns
+        -------
+        float32 array, shape (6, size, size)
+            In the order of `COMPONENTS`.
+
+        Raises
+        ------
+        ValueError
+            If the size is below 3 or the height is not finite.
+        """
+        (z,) = _heights([z], size)
+        return self._fractions(z, size)[1]
+
+    def slice(self, z: float, size: int) -> BedSlice:
         """Cut a slice into its parts.
 
         Parameters
@@ -106,7 +133,7 @@ class ParticleBed:
 
         Returns
         -------
-        Layer
+        BedSlice
 
         Raises
         ------
@@ -119,24 +146,24 @@ class ParticleBed:
         for i in np.unique(owner):
             inside = owner == i
             for phase in range(len(COMPONENTS)):
-                if fractions[inside, phase].any():
+                if fractions[phase, inside].any():
                     parts.append((i, phase))
         particle, phase = np.array(parts).T
         maps = np.stack(
-            [np.where(owner == i, fractions[..., k], 0) for i, k in parts]
-        ).astype(np.float32)
+            [np.where(owner == i, fractions[k], 0) for i, k in parts], dtype=np.float32
+        )
         lattice = np.where(particle < 0, 1.0, particles.lattice[particle, phase])
         size_nm = np.where(particle < 0, 1.0, particles.crystallite[particle, phase])
-        return Layer(maps, phase, lattice, size_nm)
+        return BedSlice(maps, phase, lattice, size_nm)
 
     def _fractions(self, z, size):
         """Which particle is at each pixel (-1 for none), and the volume fractions."""
         particles = self._near(z)
         axis = np.linspace(-1, 1, size)
         radius = np.hypot(axis[:, None], axis[None, :])
-        fractions = np.zeros((size, size, len(COMPONENTS)), np.float32)
+        fractions = np.zeros((len(COMPONENTS), size, size), np.float32)
         owner = np.full((size, size), -1)
-        fractions[(radius >= TUBE[0]) & (radius < TUBE[1]), _AMORPHOUS] = 1
+        fractions[_AMORPHOUS, (radius >= TUBE[0]) & (radius < TUBE[1])] = 1
 
         row, column = np.nonzero(radius < TUBE[0])
         points = np.stack([axis[column], axis[row], np.full(len(row), z)], 1)
@@ -154,7 +181,7 @@ class ParticleBed:
         which = in_speck[where].argmax(1)
         here[where] = 0
         here[where, particles.speck_phase[nearest[where], which]] = 0.9
-        fractions[row, column] = here
+        fractions[:, row, column] = here.T
         return owner, fractions, particles
 
     def _near(self, z):

@@ -1,13 +1,14 @@
 """From a measured XRD-CT sinogram to one that filtered back-projection understands.
 
-Sinograms are arrays (n_translations, n_angles, n_channels). The order that works: hot
-spots, attenuation, scale, rings, air, scale again, centre.
+The channels are the batch: sinograms are arrays (n_channels, n_translations, n_angles,
+1). The order that works: hot spots, attenuation (divide by the transmission), total,
+rings, air, total again, centre.
 """
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
 
-from srtools.xrdct.measurement import move
+_SMOOTH = 9  # translations over which a mean projection is nearly a parabola
 
 
 def remove_hot_spots(sinograms, *, factor: float = 3.0, width: int = 5) -> np.ndarray:
@@ -18,7 +19,7 @@ def remove_hot_spots(sinograms, *, factor: float = 3.0, width: int = 5) -> np.nd
 
     Parameters
     ----------
-    sinograms : array, shape (n_translations, n_angles, n_channels)
+    sinograms : array, shape (n_channels, n_translations, n_angles, 1)
     factor : float
         Brighter than so many times the running median: a hot spot, which takes the
         value of the median.
@@ -36,27 +37,29 @@ def remove_hot_spots(sinograms, *, factor: float = 3.0, width: int = 5) -> np.nd
        doi:10.1107/S1600576715020701.
     """
     sinograms = _check(sinograms)
-    usual = ndimage.median_filter(sinograms, (1, width, 1), mode="nearest")
+    # mirrored, lest the first and the last angle be their own median
+    usual = ndimage.median_filter(sinograms, (1, 1, width, 1), mode="mirror")
     floor = 0.02 * usual.max()  # below it a few photons look like a spot
     return np.where(sinograms > factor * (usual + floor), usual, sinograms)
 
 
-def remove_rings(sinograms, *, weight: float = 0.3, bands: int = 40) -> np.ndarray:
-    r"""Divide out a factor of each translation, found from what projection conserves.
+def remove_rings(sinograms, *, weight: float = 3.0, bands: int = 40) -> np.ndarray:
+    r"""Divide out a factor of each translation, found from the sinograms themselves.
 
-    Whatever the angle, the sample scatters the same in total, in every band of
-    channels b: with the right factors :math:`w_t`, :math:`\sum_t w_t y_{tab}` does not
-    depend on the angle a. The factors solve this by least squares, each band weighted
-    as photon noise asks for, and are kept near 1 by a ridge penalty. Noise is a change
-    with the angle as well: below a thousand counts in the brightest channel this
-    does more harm than good.
+    The mean over all angles is smooth along the translation, and what it lacks of that
+    is a first guess of the factors. Whatever the angle, the sample scatters the same in
+    total, in every band of channels b: with the right factors :math:`w_t`, the sum
+    :math:`\sum_t w_t y_{tab}` does not depend on the angle a. Least squares solve
+    this, each band weighted as photon noise asks for; a ridge penalty keeps the factors
+    near the guess, and the mean intensity stays.
 
     Parameters
     ----------
-    sinograms : array, shape (n_translations, n_angles, n_channels)
+    sinograms : array, shape (n_channels, n_translations, n_angles, 1)
         Of a sample that all projections see whole, in a beam that does not decay.
     weight : float
-        Of the penalty. Small ones, to 0.001, trust a sinogram without noise.
+        Of the penalty. Small ones, to 0.01, trust sinograms without noise: noise is a
+        change with the angle as well.
     bands : int
         Number of equations for each angle.
 
@@ -67,21 +70,32 @@ def remove_rings(sinograms, *, weight: float = 0.3, bands: int = 40) -> np.ndarr
     Raises
     ------
     ValueError
-        If the weight is not positive.
+        If the weight is not positive, or there are fewer than 9 translations.
     """
     sinograms = _check(sinograms)
     if not weight > 0:
         raise ValueError(f"expected a positive weight, received {weight}")
-    bands = np.array_split(sinograms, min(bands, sinograms.shape[2]), axis=2)
-    total = np.stack([band.sum(2, dtype=np.float64) for band in bands])
+    if sinograms.shape[1] < _SMOOTH:
+        raise ValueError(
+            f"expected at least {_SMOOTH} translations, received {sinograms.shape[1]}"
+        )
+    bands = np.array_split(sinograms[..., 0], min(bands, len(sinograms)))
+    total = np.stack([band.sum(0, dtype=np.float64) for band in bands])
+    mean = total.sum(0).mean(1)
+    smooth = signal.savgol_filter(mean, _SMOOTH, 2, mode="nearest")
+    lit = mean > 0.1 * mean.mean()
+    guess = np.divide(smooth, mean, where=lit, out=np.ones_like(mean)).clip(2 / 3, 1.5)
+
     total /= np.sqrt(np.maximum(total.sum(1).mean(1), 1e-12))[:, None, None]
     change = total - total.mean(2, keepdims=True)
-    change = np.moveaxis(change, 1, 2).reshape(-1, len(sinograms))
+    change = np.moveaxis(change, 1, 2).reshape(-1, len(mean))
     normal = change.T @ change
     ridge = weight * max(np.trace(normal) / len(normal), 1e-12)
-    penalised = normal + ridge * np.eye(len(normal))
-    factor = 1 - np.linalg.solve(penalised, normal.sum(1))
-    return sinograms * (factor / factor.mean()).astype(np.float32)[:, None, None]
+    wanted = np.stack([normal @ guess, mean], 1)
+    less, more = np.linalg.solve(normal + ridge * np.eye(len(mean)), wanted).T
+    factor = guess - less
+    factor += more * (mean.sum() - mean @ factor) / max(mean @ more, 1e-12)
+    return sinograms * factor.astype(np.float32)[:, None, None]
 
 
 def remove_air(sinograms, *, edge: int = 2) -> np.ndarray:
@@ -89,7 +103,7 @@ def remove_air(sinograms, *, edge: int = 2) -> np.ndarray:
 
     Parameters
     ----------
-    sinograms : array, shape (n_translations, n_angles, n_channels)
+    sinograms : array, shape (n_channels, n_translations, n_angles, 1)
     edge : int
         Number of such rays on either side.
 
@@ -100,23 +114,24 @@ def remove_air(sinograms, *, edge: int = 2) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there are no so many rays.
+        If the scan has fewer rays than that.
     """
     sinograms = _check(sinograms)
-    if not 1 <= edge <= len(sinograms) // 2:
-        raise ValueError(
-            f"expected an edge of 1 to {len(sinograms) // 2} rays, received {edge}"
-        )
-    return sinograms - (sinograms[:edge].mean(0) + sinograms[-edge:].mean(0)) / 2
+    half = sinograms.shape[1] // 2
+    if not 1 <= edge <= half:
+        raise ValueError(f"expected an edge of 1 to {half} rays, received {edge}")
+    left, right = sinograms[:, :edge], sinograms[:, -edge:]
+    return sinograms - (left.mean(1, keepdims=True) + right.mean(1, keepdims=True)) / 2
 
 
-def scale(sinograms) -> np.ndarray:
+def normalise_total(sinograms) -> np.ndarray:
     """Give all angles the same total, as the sample is the same from all sides.
 
     Parameters
     ----------
-    sinograms : array, shape (n_translations, n_angles, n_channels)
-        Without air scattering.
+    sinograms : array, shape (n_channels, n_translations, n_angles, 1)
+        Without hot spots and attenuation. Air may be there: it is the same at all
+        angles.
 
     Returns
     -------
@@ -124,8 +139,8 @@ def scale(sinograms) -> np.ndarray:
         With the total of the brightest angle.
     """
     sinograms = _check(sinograms)
-    total = sinograms.sum((0, 2))
-    return sinograms * (total.max() / total).astype(np.float32)[:, None]
+    total = sinograms.sum((0, 1), dtype=np.float64)
+    return sinograms * (total.max() / total).astype(np.float32)
 
 
 def find_offset(sinograms, angles) -> np.ndarray:
@@ -138,7 +153,7 @@ def find_offset(sinograms, angles) -> np.ndarray:
 
     Parameters
     ----------
-    sinograms : array, shape (n_translations, n_angles, n_channels)
+    sinograms : array, shape (n_channels, n_translations, n_angles, 1)
         Without air scattering.
     angles : array, shape (n_angles,)
         Of the projections [degrees].
@@ -146,8 +161,7 @@ def find_offset(sinograms, angles) -> np.ndarray:
     Returns
     -------
     float64 array, shape (n_angles,)
-        Distance of the axis from the middle of the scan [pixels];
-        ``move(..., -offset)`` undoes it.
+        Distance of the axis from the middle of the scan [translations].
 
     References
     ----------
@@ -155,7 +169,7 @@ def find_offset(sinograms, angles) -> np.ndarray:
        sinograms", IEEE Trans. Nucl. Sci. 37 (1990) 1525, doi:10.1109/23.55866.
     """
     sinograms = _check(sinograms)
-    total = sinograms.sum(2, dtype=np.float64)
+    total = sinograms.sum((0, 3), dtype=np.float64)
     place = np.arange(len(total)) - (len(total) - 1) / 2
     mass = place @ total / total.sum(0)
     theta = np.deg2rad(angles)
@@ -169,7 +183,7 @@ def centre(sinograms, angles) -> np.ndarray:
 
     Parameters
     ----------
-    sinograms : array, shape (n_translations, n_angles, n_channels)
+    sinograms : array, shape (n_channels, n_translations, n_angles, 1)
         Without air scattering.
     angles : array, shape (n_angles,)
         Of the projections [degrees].
@@ -177,9 +191,15 @@ def centre(sinograms, angles) -> np.ndarray:
     Returns
     -------
     float32 array, as `sinograms`
+        Cubic splines between the rays, zero beyond the ends; not below zero where the
+        sinograms are not.
     """
-    moved = move(np.moveaxis(_check(sinograms), -1, 0), -find_offset(sinograms, angles))
-    return np.moveaxis(moved, 0, -1)
+    sinograms = _check(sinograms)
+    moved = np.empty_like(sinograms)
+    for i, offset in enumerate(find_offset(sinograms, angles)):
+        # splines along the translation only; the first axis is many of the same
+        ndimage.shift(sinograms[:, :, i, 0], (0, -offset), moved[:, :, i, 0], order=3)
+    return np.maximum(moved, min(sinograms.min(), 0), out=moved)
 
 
 def unmix(spectra, references) -> np.ndarray:
@@ -187,14 +207,14 @@ def unmix(spectra, references) -> np.ndarray:
 
     Parameters
     ----------
-    spectra : array, shape (..., n_channels)
-        Of sinograms or of images: the fit is linear, so that it may come before or
-        after reconstruction.
+    spectra : array, shape (n_channels, ...)
+        Sinograms or images, a batch of channels: the fit is linear, so that it may
+        come before or after reconstruction.
     references : array, shape (n_references, n_channels)
 
     Returns
     -------
-    float32 array, shape (..., n_references)
+    float32 array, shape (n_references, ...)
         How much of each; noise and misfit may make it negative.
 
     Raises
@@ -202,22 +222,23 @@ def unmix(spectra, references) -> np.ndarray:
     ValueError
         If the numbers of channels differ, or the references do not differ.
     """
-    spectra, references = np.asarray(spectra), np.asarray(references, np.float64)
-    if spectra.shape[-1] != references.shape[-1]:
+    spectra = np.asarray(spectra, np.float32)
+    references = np.asarray(references, np.float64)
+    if len(spectra) != references.shape[-1]:
         raise ValueError(
             f"expected spectra of {references.shape[-1]} channels, "
-            f"received {spectra.shape[-1]}"
+            f"received {len(spectra)}"
         )
     if np.linalg.matrix_rank(references) < len(references):
         raise ValueError("expected references that differ, received dependent ones")
-    return spectra @ np.linalg.pinv(references).astype(np.float32)
+    return np.tensordot(np.linalg.pinv(references).T.astype(np.float32), spectra, 1)
 
 
 def _check(sinograms):
     sinograms = np.asarray(sinograms, np.float32)
-    if sinograms.ndim != 3:
+    if sinograms.ndim != 4 or sinograms.shape[-1] != 1:
         raise ValueError(
-            "expected sinograms (n_translations, n_angles, n_channels), "
+            "expected sinograms (n_channels, n_translations, n_angles, 1), "
             f"received shape {sinograms.shape}"
         )
     return sinograms

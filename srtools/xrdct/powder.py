@@ -30,10 +30,10 @@ _FORM_FACTORS = {
     "Pd": (19.3319, 15.5017, 5.2954, 0.6058, 0.6987, 7.9893, 25.2052, 76.8986, 5.2659),
     "Ce": (21.1671, 19.7695, 11.8513, 3.3305, 2.8122, 0.2268, 17.6083, 127.113, 1.8626),
 }
-_B = 0.4  # Debye-Waller factor of every atom [angstrom^2]
+_DEBYE_WALLER = 0.4  # B of every atom, for its thermal motion [angstrom^2]
 
 
-def two_theta(n_channels: int = N_CHANNELS) -> np.ndarray:
+def channel_angles(n_channels: int = N_CHANNELS) -> np.ndarray:
     """Return the scattering angle of every channel of the benchmark's detector.
 
     Parameters
@@ -131,7 +131,7 @@ def reflections(
     structure = np.zeros(len(hkl), np.complex128)
     for element, *position in phase.atoms:
         structure += form_factor(element, s) * np.exp(2j * np.pi * (hkl @ position))
-    strength = np.abs(structure) ** 2 * np.exp(-2 * _B * s**2)
+    strength = np.abs(structure) ** 2 * np.exp(-2 * _DEBYE_WALLER * s**2)
 
     _, first, group = np.unique(
         np.round(inverse_d2, 9), return_index=True, return_inverse=True
@@ -149,14 +149,14 @@ def reflections(
     plain = (hkl >= 0).all(1) & (strength > 1e-3)  # of equal d: as people write it
     order = np.lexsort((*hkl.T[::-1], plain, group))
     lines["hkl"] = hkl[order[np.cumsum(np.bincount(group)) - 1]]
-    lines = lines[total > 1e-3 * total.max()]
+    lines = lines[total > 1e-3 * total.max(initial=0)]
     lines.flags.writeable = False  # it is kept for the next call
     return lines
 
 
 def patterns(
     phase: Phase,
-    angles,
+    two_theta,
     *,
     lattice=1.0,
     crystallite=20.0,
@@ -172,8 +172,8 @@ def patterns(
     Parameters
     ----------
     phase : Phase
-    angles : array, shape (n_channels,)
-        Scattering angles, two theta [degrees].
+    two_theta : array, shape (n_channels,)
+        Scattering angles [degrees].
     lattice : float or array, shape (n,)
         Lattice constants relative to those of the phase.
     crystallite : float or array, shape (n,)
@@ -204,16 +204,16 @@ def patterns(
             "expected positive lattice factors and crystallite sizes, received "
             f"{lattice.min()} and {size.min()} as the smallest"
         )
-    angles = np.asarray(angles, np.float64)
+    two_theta = np.asarray(two_theta, np.float64)
     u, v, w = CAGLIOTI
-    drawn = np.zeros((len(lattice), len(angles)), np.float32)
+    drawn = np.zeros((len(lattice), len(two_theta)), np.float32)
     # Peaks just beyond the last channel still reach into it.
-    for line in reflections(phase, wavelength, min(1.05 * angles.max() + 0.2, 179)):
+    for line in reflections(phase, wavelength, min(1.05 * two_theta.max() + 0.2, 179)):
         theta = np.arcsin(wavelength / (2 * line["d"] * lattice))
         gauss = np.sqrt(u * np.tan(theta) ** 2 + v * np.tan(theta) + w)
         lorentz = np.rad2deg(0.9 * wavelength / (10 * size * np.cos(theta)))
-        width, share = _mix(gauss, lorentz)
-        place = (angles - 2 * np.rad2deg(theta)[:, None]) / (width[:, None] / 2)
+        width, share = _pseudo_voigt(gauss, lorentz)
+        place = (two_theta - 2 * np.rad2deg(theta)[:, None]) / (width[:, None] / 2)
         bell = np.sqrt(np.log(2) / np.pi) * np.exp(-np.log(2) * place**2)
         wings = 1 / (np.pi * (1 + place**2))
         profile = share[:, None] * wings + (1 - share[:, None]) * bell
@@ -221,8 +221,12 @@ def patterns(
     return drawn
 
 
-def _mix(gauss, lorentz):
-    """Width and Lorentzian share of the pseudo-Voigt nearest to the convolution."""
+def _pseudo_voigt(gauss, lorentz):
+    """Width and Lorentzian share of the pseudo-Voigt nearest to the convolution.
+
+    SciPy's `voigt_profile` is the convolution itself, and takes three times as long for
+    a whole slice; the two differ by at most 1.2 % of a peak's height.
+    """
     terms = (1, 2.69269, 2.42843, 4.47163, 0.07842, 1)
     powers = (gauss ** (5 - i) * lorentz**i for i in range(6))
     width = sum(t * p for t, p in zip(terms, powers, strict=True)) ** 0.2
@@ -230,13 +234,13 @@ def _mix(gauss, lorentz):
     return width, 1.36603 * q - 0.47719 * q**2 + 0.11116 * q**3
 
 
-def amorphous(angles, wavelength: float = WAVELENGTH) -> np.ndarray:
+def amorphous(two_theta, wavelength: float = WAVELENGTH) -> np.ndarray:
     """Calculate the smooth scattering of glass and of disorder.
 
     Parameters
     ----------
-    angles : array, shape (n_channels,)
-        Scattering angles, two theta [degrees].
+    two_theta : array, shape (n_channels,)
+        Scattering angles [degrees].
     wavelength : float
         [angstrom]
 
@@ -246,36 +250,37 @@ def amorphous(angles, wavelength: float = WAVELENGTH) -> np.ndarray:
         A broad maximum at a d-spacing of 4.1 angstrom, as silica has it, on a slope
         that falls with the angle; its shape is a sketch, not a calculation.
     """
-    angles = np.asarray(angles, np.float64)
+    two_theta = np.asarray(two_theta, np.float64)
     halo = 2 * np.rad2deg(np.arcsin(wavelength / (2 * 4.1)))
-    hump = np.exp(-(((angles - halo) / (0.3 * halo)) ** 2))
-    return (0.6 * hump + 0.4 * np.exp(-angles / 4)).astype(np.float32)
+    hump = np.exp(-(((two_theta - halo) / (0.3 * halo)) ** 2))
+    return (0.6 * hump + 0.4 * np.exp(-two_theta / 4)).astype(np.float32)
 
 
-def air(angles) -> np.ndarray:
+def air(two_theta) -> np.ndarray:
     """Calculate the scattering of the air along the beam, steep towards small angles.
 
     Parameters
     ----------
-    angles : array, shape (n_channels,)
-        Scattering angles, two theta [degrees].
+    two_theta : array, shape (n_channels,)
+        Scattering angles [degrees].
 
     Returns
     -------
     float32 array, shape (n_channels,)
-        1 at the first channel of `two_theta`; a sketch, not a calculation.
+        1 at the first of `channel_angles`; a sketch, not a calculation.
     """
-    return np.exp((1.5 - np.asarray(angles, np.float64)) / 1.5).astype(np.float32)
+    return np.exp((1.5 - np.asarray(two_theta, np.float64)) / 1.5).astype(np.float32)
 
 
-def mean_patterns(names: Iterable[str], angles, **settings) -> np.ndarray:
+def mean_patterns(names: Iterable[str], two_theta, **settings) -> np.ndarray:
     """Stack the patterns of several phases, as references to fit with.
 
     Parameters
     ----------
     names : iterable of str
         Keys of `PHASES`.
-    angles : array, shape (n_channels,)
+    two_theta : array, shape (n_channels,)
+        Scattering angles [degrees].
     **settings
         As for `patterns`.
 
@@ -283,4 +288,4 @@ def mean_patterns(names: Iterable[str], angles, **settings) -> np.ndarray:
     -------
     float32 array, shape (n_phases, n_channels)
     """
-    return np.concatenate([patterns(PHASES[k], angles, **settings) for k in names])
+    return np.concatenate([patterns(PHASES[k], two_theta, **settings) for k in names])

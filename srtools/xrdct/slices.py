@@ -15,7 +15,7 @@ ATTENUATION = (0.38, 0.90, 0.80, 0.72, 1.0, 0.28)
 
 
 @dataclass(frozen=True)
-class Layer:
+class BedSlice:
     """A slice of the bed by its parts: one phase of one particle each.
 
     Attributes
@@ -35,8 +35,8 @@ class Layer:
     lattice: np.ndarray
     crystallite: np.ndarray
 
-    def downsample(self) -> "Layer":
-        """Return the layer at half the resolution, as `downsample` does."""
+    def downsample(self) -> "BedSlice":
+        """Return the slice at half the resolution, as `downsample` does."""
         return replace(self, maps=downsample(self.maps))
 
     def phase_maps(self) -> np.ndarray:
@@ -79,45 +79,46 @@ class Layer:
         grey = np.array(ATTENUATION, np.float32)
         return np.tensordot(grey, self.phase_maps(), 1)
 
-    def patterns(self, angles) -> np.ndarray:
+    def patterns(self, two_theta) -> np.ndarray:
         """Calculate the diffraction pattern of each part.
 
         Parameters
         ----------
-        angles : array, shape (n_channels,)
-            Scattering angles, two theta [degrees].
+        two_theta : array, shape (n_channels,)
+            Scattering angles [degrees].
 
         Returns
         -------
         float32 array, shape (n_parts, n_channels)
         """
-        drawn = np.empty((len(self.phase), len(angles)), np.float32)
+        drawn = np.empty((len(self.phase), len(two_theta)), np.float32)
         for i, name in enumerate(COMPONENTS):
             these = self.phase == i
             if name not in PHASES:
-                drawn[these] = amorphous(angles)
+                drawn[these] = amorphous(two_theta)
             elif these.any():
                 drawn[these] = patterns(
                     PHASES[name],
-                    angles,
+                    two_theta,
                     lattice=self.lattice[these],
                     crystallite=self.crystallite[these],
                 )
         return drawn
 
-    def images(self, angles) -> np.ndarray:
+    def images(self, two_theta) -> np.ndarray:
         """Return what a perfect XRD-CT gives: a pattern at every pixel.
 
         Parameters
         ----------
-        angles : array, shape (n_channels,)
-            Scattering angles, two theta [degrees].
+        two_theta : array, shape (n_channels,)
+            Scattering angles [degrees].
 
         Returns
         -------
-        float32 array, shape (size, size, n_channels)
+        float32 array, shape (n_channels, size, size, 1)
+            A batch of images, one a channel.
         """
-        return np.tensordot(np.moveaxis(self.maps, 0, -1), self.patterns(angles), 1)
+        return np.tensordot(self.patterns(two_theta).T, self.maps, 1)[..., None]
 
 
 def downsample(images) -> np.ndarray:

@@ -1,16 +1,18 @@
 import numpy as np
 import pytest
+from scipy.special import voigt_profile
 
 from srtools.xrdct import (
+    CAGLIOTI,
     PHASES,
     WAVELENGTH,
     air,
     amorphous,
+    channel_angles,
     form_factor,
     mean_patterns,
     patterns,
     reflections,
-    two_theta,
 )
 
 COPPER = 1.540593  # K alpha 1, of which the tables of powder diffraction are made
@@ -86,29 +88,29 @@ def test_reflections_refuse_nonsense():
         reflections(PHASES["NiO"], WAVELENGTH, 180)
 
 
-def peak(pattern, angles, low, high):
-    inside = (angles > low) & (angles < high)
-    return angles[inside], pattern[inside]
+def peak(pattern, two_theta, low, high):
+    inside = (two_theta > low) & (two_theta < high)
+    return two_theta[inside], pattern[inside]
 
 
 def test_pattern_peaks_stand_where_bragg_puts_them_and_move_with_the_lattice():
-    angles = two_theta()
-    cold, hot = patterns(PHASES["CeO2"], angles, lattice=[1.0, 1.01])
+    two_theta = channel_angles()
+    cold, hot = patterns(PHASES["CeO2"], two_theta, lattice=[1.0, 1.01])
     for pattern, factor in ((cold, 1.0), (hot, 1.01)):
         expected = 2 * np.rad2deg(
             np.arcsin(WAVELENGTH / (2 * 5.4116 * factor / 3**0.5))
         )
-        place, height = peak(pattern, angles, 3.0, 3.5)
+        place, height = peak(pattern, two_theta, 3.0, 3.5)
         assert place[height.argmax()] == pytest.approx(expected, abs=0.005)
 
 
 def test_peak_area_is_the_intensity_and_smaller_crystallites_broaden():
-    angles = np.linspace(3.0, 3.5, 4000)
+    two_theta = np.linspace(3.0, 3.5, 4000)
     wide = np.linspace(0.5, 6.0, 40000)
-    narrow, broad = patterns(PHASES["CeO2"], angles, crystallite=[200.0, 10.0])
+    narrow, broad = patterns(PHASES["CeO2"], two_theta, crystallite=[200.0, 10.0])
 
     def fwhm(pattern):
-        return np.ptp(angles[pattern > pattern.max() / 2])
+        return np.ptp(two_theta[pattern > pattern.max() / 2])
 
     scherrer = np.rad2deg(0.9 * WAVELENGTH / 100)
     assert fwhm(broad) == pytest.approx(scherrer, rel=0.15)
@@ -119,17 +121,39 @@ def test_peak_area_is_the_intensity_and_smaller_crystallites_broaden():
     assert area == pytest.approx(lines["intensity"][inside].sum(), rel=0.02)
 
 
+def test_peaks_are_near_the_convolution_of_instrument_and_crystallite():
+    two_theta = np.linspace(2.8, 3.6, 4000)
+    (line,) = [r for r in reflections(PHASES["CeO2"]) if 3 < r["two_theta"] < 3.5]
+    theta = np.deg2rad(line["two_theta"] / 2)
+    u, v, w = CAGLIOTI
+    fwhm = np.sqrt(u * np.tan(theta) ** 2 + v * np.tan(theta) + w)
+    for size in (6.0, 25.0, 500.0):
+        scherrer = np.rad2deg(0.9 * WAVELENGTH / (10 * size * np.cos(theta)))
+        away = two_theta - line["two_theta"]
+        voigt = voigt_profile(away, fwhm / np.sqrt(8 * np.log(2)), scherrer / 2)
+        (found,) = patterns(PHASES["CeO2"], two_theta, crystallite=size)
+        expected = line["intensity"] * voigt
+        near = np.abs(away) < 0.1  # further out the next reflections add their wings
+        error = np.abs(found - expected)[near].max() / expected.max()
+        assert error < 0.03
+
+
+def test_where_there_is_no_reflection_there_is_no_pattern():
+    assert not len(reflections(PHASES["NiO"], largest=1.0))
+    assert not patterns(PHASES["NiO"], [0.5, 0.6]).any()
+
+
 def test_patterns_refuse_nonsense():
     with pytest.raises(ValueError, match=r"received 1\.0 and 0 as"):
-        patterns(PHASES["NiO"], two_theta(), crystallite=[0, 1])
+        patterns(PHASES["NiO"], channel_angles(), crystallite=[0, 1])
 
 
 def test_smooth_parts_are_smooth_and_positive():
-    angles = two_theta()
-    for smooth in (amorphous(angles), air(angles)):
+    two_theta = channel_angles()
+    for smooth in (amorphous(two_theta), air(two_theta)):
         assert (smooth > 0).all()
         assert np.abs(np.diff(smooth, 2)).max() < 1e-4
-    assert mean_patterns(["NiO", "PdO"], angles).shape == (2, 2038)
+    assert mean_patterns(["NiO", "PdO"], two_theta).shape == (2, 2038)
 
 
 def test_reflections_are_read_only_since_they_are_kept():
