@@ -1,13 +1,16 @@
 """The book builds without a warning, and holds what its contents promise."""
 
 import os
+import posixpath
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from sphinx.util.inventory import InventoryFile
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -15,6 +18,9 @@ PAGES = [
     for line in (ROOT / "_toc.yml").read_text().splitlines()
     if "file:" in line
 ] + [yaml.safe_load((ROOT / "_toc.yml").read_text())["root"]]
+
+ROOMS = [path.parent.name for path in (ROOT / "srtools").glob("*/__init__.py")]
+ROOMS += [path.stem for path in (ROOT / "srtools").glob("[!_]*.py")]
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +77,45 @@ def test_pages_are_drawn_without_the_network(html):
                 assert "http" not in tag, page
 
 
-def test_the_reference_has_every_module():
-    api = "".join(path.read_text() for path in (ROOT / "book" / "api").glob("*.md"))
-    for path in sorted((ROOT / "srtools").rglob("[!_]*.py")):
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if module == "srtools.catalogue":  # shown as part of srtools.datasets
-            continue
-        assert f"automodule:: {module}\n" in api, f"{module} is not in book/api"
+def test_every_public_name_has_its_entry_in_the_reference(html):
+    with (html / "objects.inv").open("rb") as file:
+        objects = InventoryFile.load(file, "", posixpath.join)
+    entries = {k: v[2] for kind in objects.values() for k, v in kind.items()}
+    index = read(html, "book/api/index")
+    for room in ROOMS:
+        assert f'href="{room}.html"' in index
+        names = public(import_module(f"srtools.{room}"))
+        assert names, room
+        for name in names:
+            anchor = f"{room}.html#srtools.{room}.{name}"
+            assert entries[f"srtools.{room}.{name}"] == f"book/api/{anchor}"
+            assert f'href="{anchor}"' in index, name
+
+
+def public(face):
+    """Return the public names of a room: what its face lists, or what it defines."""
+    if hasattr(face, "__all__"):
+        return face.__all__
+    found = {k: v for k, v in vars(face).items() if not k.startswith("_")}
+    return [
+        k for k, v in found.items() if getattr(v, "__module__", "") == face.__name__
+    ]
+
+
+def test_constants_in_the_reference_say_what_they_are(html):
+    silent = []
+    for room in ROOMS:
+        for entry in read(html, f"book/api/{room}").split('<dl class="py data">')[1:]:
+            if "<p>" not in entry.split("</dl>")[0]:
+                silent.append(entry.split('id="')[1].split('"')[0])
+    assert not silent, "expected a docstring below the assignment"
+
+
+def test_contributors_are_told_of_every_room():
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    for room in ROOMS:
+        ending = "/" if (ROOT / "srtools" / room).is_dir() else ".py"
+        assert f"\n  {room}{ending} " in told and f"`{room}`" in told, room
 
 
 def test_the_formulas_are_drawn_from_our_own_copy(html):

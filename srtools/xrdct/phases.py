@@ -110,3 +110,4 @@ PHASES: dict[str, Phase] = {
         ),
     )
 }
+"""The crystalline materials of the bed, by name."""
