@@ -18,6 +18,11 @@ REAL = {
 os.environ.setdefault("SRTOOLS_SCALE", "quick")  # the scale of the stored outputs
 
 
+def pytest_configure(config):
+    """Compare the verdict and the bound of a claim, and not what it measured."""
+    config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval.cfg")
+
+
 def pytest_addoption(parser):
     """Add the options for what takes minutes."""
     parser.addoption("--slow", action="store_true", help="run the slow tests too")

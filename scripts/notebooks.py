@@ -191,6 +191,10 @@ def check(source: Path, root: Path) -> list[str]:
         faults.append("the page claims nothing: tag a cell nbval-check-output")
     if not all(cell.outputs for cell in claims):
         faults.append("a cell tagged nbval-check-output says nothing")
+    anchors = [output.get("metadata", {}) for cell in code for output in cell.outputs]
+    anchors = [facts["claim"]["anchor"] for facts in anchors if "claim" in facts]
+    for anchor in {anchor for anchor in anchors if anchors.count(anchor) > 1}:
+        faults.append(f"two claims say the same, and have one address: {anchor}")
     for cell in code:
         where = f"below {cell.source.strip().splitlines()[0]!r}"
         for output in cell.outputs:

@@ -1,18 +1,26 @@
 """The book builds without a warning, and holds what its contents promise."""
 
+import json
 import os
 import posixpath
 import subprocess
 import sys
 import tomllib
+from html import escape
 from importlib import import_module
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import yaml
+from matplotlib.animation import FuncAnimation
 from sphinx.util.inventory import InventoryFile
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import pages  # noqa: E402
+
 PAGES = [
     line.split("file:")[1].strip()
     for line in (ROOT / "_toc.yml").read_text().splitlines()
@@ -68,13 +76,68 @@ def test_launch_buttons_open_the_notebook_of_the_fork(html):
 
 
 def test_pages_are_drawn_without_the_network(html):
-    # The icons on the buttons of a matplotlib animation: it works without them.
-    spared = ("font-awesome", 'rel="canonical"')
     for page in PAGES:
         for part in read(html, page).split("<")[1:]:
             tag = part.split(">")[0]
-            if tag.startswith(("script", "link")) and not any(s in tag for s in spared):
+            if tag.startswith(("script", "link")) and 'rel="canonical"' not in tag:
                 assert "http" not in tag, page
+
+
+def test_every_claim_is_on_its_page_and_among_those_of_the_book(html):
+    collected = read(html, "book/claims")
+    for page in PAGES:
+        if not page.endswith(".ipynb"):
+            continue
+        shown = read(html, page)
+        for claim in pages.claims(json.loads((ROOT / page).read_text())):
+            sentence, anchor = escape(claim["sentence"]), claim["anchor"]
+            assert f'<div class="claim" id="{anchor}"' in shown
+            assert f'<a href="#{anchor}">{sentence}</a>' in shown
+            there = page.removeprefix("book/").replace(".ipynb", ".html")
+            assert f'<a href="{there}#{anchor}">{sentence}</a>' in collected
+
+
+def cell(code, *tags, outputs=()):
+    outputs = [{"data": {"text/html": html}} for html in outputs]
+    return {"metadata": {"tags": list(tags)}, "source": [code], "outputs": outputs}
+
+
+@pytest.mark.parametrize(
+    ("code", "tags", "says"),
+    [
+        ("# the imports\nimport os", ["hide-input"], "the imports"),
+        ("# @title the imports\nimport os", ["hide-input"], "the imports"),
+        ("import os", ["hide-input"], "code"),
+        ("claim()", ["nbval-check-output"], "claims"),
+    ],
+)
+def test_a_folded_cell_says_what_is_inside(code, tags, says):
+    folded = cell(code, *tags)
+    pages.fold(folded)
+    assert "hide-input" in folded["metadata"]["tags"]
+    shown = folded["metadata"]["mystnb"]["code_prompt_show"]
+    assert shown == f"Show the code: {says}"
+
+
+def test_other_cells_stay_open():
+    is_open = cell("# a comment\nx = 1")
+    pages.fold(is_open)
+    assert is_open == cell("# a comment\nx = 1")
+
+
+def test_an_animation_asks_no_other_host_and_has_a_text():
+    figure, axis = plt.subplots(figsize=(1, 1))
+    line = axis.plot([0, 1])
+    drawn = FuncAnimation(figure, lambda _: line, frames=2).to_jshtml()
+    plt.close(figure)
+    assert "font-awesome" in drawn
+    moving = cell("animate()", outputs=[drawn])
+    moving["metadata"]["mystnb"] = {"image": {"alt": "A line that moves."}}
+    pages.stand_alone(moving)
+    html = moving["outputs"][0]["data"]["text/html"]
+    assert "http" not in html and "font-awesome" not in html
+    assert '<img alt="A line that moves." id="_anim_img' in html
+    assert '<input aria-label="Frame" id="_anim_slider' in html
 
 
 def test_every_public_name_has_its_entry_in_the_reference(html):

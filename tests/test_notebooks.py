@@ -179,6 +179,15 @@ def test_a_claim_cell_without_output_is_seen(source):
     assert "tagged nbval-check-output says nothing" in faults(source)
 
 
+def test_two_claims_with_one_sentence_are_seen(source):
+    facts = {"claim": {"anchor": "claim-it-holds"}}
+    shown = nbformat.v4.new_output("display_data", {}, metadata=facts)
+    change(source, lambda notebook: notebook.cells[-1].outputs.append(shown))
+    assert faults(source) == ""
+    change(source, lambda notebook: notebook.cells[-1].outputs.append(shown))
+    assert "two claims say the same, and have one address" in faults(source)
+
+
 def test_another_address_needs_a_sync_and_no_run(source):
     config = source.parents[2] / "_config.yml"
     config.write_text("repository:\n  url: https://github.com/else/where\n")

@@ -20,6 +20,7 @@ from srtools.files.settings import check_settings
 
 CHUNK = 8
 """Pairs that lie, and are read, together."""
+
 _log = logging.getLogger(__name__)
 
 

@@ -1,0 +1,106 @@
+"""What the book adds to a notebook, so that sources and notebooks stay plain.
+
+Cells with claims are folded, folded cells say what is inside, and a page ends with a
+list of its claims. One page of the book, ``book/claims``, lists those of all pages.
+"""
+
+import json
+import re
+from html import escape
+from pathlib import Path
+
+FOLDED = "hide-input"
+CLAIMS = "nbval-check-output"  # tag of the cells that the tests compare
+COLLECTION = "book/claims"
+
+
+def claims(notebook: dict) -> list[dict]:
+    """Return what the claims of a notebook say, in their order."""
+    return [
+        output["metadata"]["claim"]
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if "claim" in output.get("metadata", {})
+    ]
+
+
+def fold(cell: dict) -> None:
+    """Fold a cell with claims; let each folded cell say what is inside."""
+    tags = cell["metadata"].setdefault("tags", [])
+    if CLAIMS in tags and not {FOLDED, "remove-input"} & set(tags):
+        tags.append(FOLDED)
+    if FOLDED not in tags:
+        return
+    first = "".join(cell["source"]).split("\n")[0]
+    inside = "claims" if CLAIMS in tags else "code"
+    if first.startswith("# "):
+        inside = first.removeprefix("# ").removeprefix("@title ")
+    prompts = cell["metadata"].setdefault("mystnb", {})
+    prompts.setdefault("code_prompt_show", f"Show the code: {inside}")
+    prompts.setdefault("code_prompt_hide", f"Hide the code: {inside}")
+
+
+def stand_alone(cell: dict) -> None:
+    """Let a matplotlib animation do without icons from another host, and say its alt.
+
+    Its pictures are HTML, so that the alternative text of the cell does not reach them.
+    """
+    alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "Animation")
+    changes = {
+        r'<link[^>]*href="http[^>]*font-awesome[^>]*>': "",
+        r'<img (?=id="_anim_img)': f'<img alt="{escape(alt)}" ',
+        r'<input (?=id="_anim_slider)': '<input aria-label="Frame" ',
+    }
+    for output in cell.get("outputs", []):
+        if html := "".join(output.get("data", {}).get("text/html", "")):
+            for pattern, text in changes.items():
+                html = re.sub(pattern, text, html)
+            output["data"]["text/html"] = html
+
+
+def listed(found: list[dict], page: str = "") -> str:
+    """Return claims as a list with links to where they stand."""
+    lines = [
+        f'<li><a href="{page}#{claim["anchor"]}">{escape(claim["sentence"])}</a><br>'
+        f"measured {escape(claim['measured'])}, claimed {escape(claim['claimed'])}</li>"
+        for claim in found
+    ]
+    return "\n".join(['<ul class="claims">', *lines, "</ul>"])
+
+
+def collected(folder: Path, start: str) -> str:
+    """Return the claims of all pages in the order of the contents, page by page."""
+    parts = []
+    for name in re.findall(r"file: (\S+)\.ipynb", (folder / "_toc.yml").read_text()):
+        path = (folder / name).with_suffix(".ipynb")
+        notebook = json.loads(path.read_text())
+        if found := claims(notebook):
+            text = "\n".join("".join(cell["source"]) for cell in notebook["cells"])
+            title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+            page = Path(name).relative_to(Path(start).parent).as_posix()
+            parts += [f"## [{title}]({page}.ipynb)", listed(found, f"{page}.html")]
+    return "\n\n".join(parts)
+
+
+def _read(app, name, source):
+    if name == COLLECTION:
+        source[0] += "\n\n" + collected(Path(app.srcdir), name)
+    if not app.env.doc2path(name).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            fold(cell)
+            stand_alone(cell)
+    if found := claims(notebook):
+        text = f"## What this page claims\n\n{listed(found)}"
+        cell = {"cell_type": "markdown", "id": "claims", "metadata": {}, "source": text}
+        notebook["cells"].append(cell)
+    source[0] = json.dumps(notebook)
+
+
+def setup(app):
+    """Connect to Sphinx."""
+    app.connect("source-read", _read)
+    app.connect("env-get-outdated", lambda app, env, *_: {COLLECTION} & env.found_docs)
+    return {"parallel_read_safe": True}
