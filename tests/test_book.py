@@ -115,6 +115,7 @@ def test_a_folded_cell_says_what_is_inside(code, tags, says):
     folded = cell(code, *tags)
     pages.fold(folded)
     assert "hide-input" in folded["metadata"]["tags"]
+    assert "@title" not in "".join(folded["source"])
     shown = folded["metadata"]["mystnb"]["code_prompt_show"]
     assert shown == f"Show the code: {says}"
 

@@ -31,10 +31,13 @@ def fold(cell: dict) -> None:
         tags.append(FOLDED)
     if FOLDED not in tags:
         return
-    first = "".join(cell["source"]).split("\n")[0]
+    code = "".join(cell["source"])
+    if code.startswith("# @title "):  # for Colab
+        code = code.replace("# @title ", "# ", 1)
+        cell["source"] = code
     inside = "claims" if CLAIMS in tags else "code"
-    if first.startswith("# "):
-        inside = first.removeprefix("# ").removeprefix("@title ")
+    if code.startswith("# "):
+        inside = code.splitlines()[0].removeprefix("# ")
     prompts = cell["metadata"].setdefault("mystnb", {})
     prompts.setdefault("code_prompt_show", f"Show the code: {inside}")
     prompts.setdefault("code_prompt_hide", f"Hide the code: {inside}")
