@@ -19,11 +19,6 @@ REAL = {
 os.environ.setdefault("SRTOOLS_SCALE", "quick")  # the scale of the stored outputs
 
 
-def pytest_configure(config):
-    """Compare the verdict and the bound of a claim, and not what it measured."""
-    config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval.cfg")
-
-
 def pytest_addoption(parser):
     """Add the options for what takes minutes."""
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
@@ -35,7 +30,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Let the pages of ``--retrain`` find no weights but those of this run."""
+    """Compare bounds and not values; let ``--retrain`` find only its own weights."""
+    config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval.cfg")
     if config.getoption("--retrain"):
         empty = tempfile.TemporaryDirectory(prefix="retrained-")
         config.add_cleanup(empty.cleanup)

@@ -120,6 +120,18 @@ def check(driver, page: Path) -> list[str]:
     return list(dict.fromkeys(faults))
 
 
+def look(html: Path, pages: list[Path]) -> list[str]:
+    """Return what is wrong with pages of a built book."""
+    driver, faults = browser(), []
+    try:
+        for page in pages:
+            name = page.relative_to(html)
+            faults += [f"{name}: {fault}" for fault in check(driver, page)]
+    finally:
+        driver.quit()
+    return faults
+
+
 def main() -> int:
     """Read the command line, look at the pages, return the exit code."""
     parser = argparse.ArgumentParser(
@@ -135,16 +147,9 @@ def main() -> int:
     pages = [path for path in pages if "_static" not in path.parts]
     if wish.page:
         pages = [path for path in pages if any(part in str(path) for part in wish.page)]
-    driver, failed = browser(), False
-    try:
-        for page in pages:
-            for fault in check(driver, page):
-                failed = True
-                print(f"{page.relative_to(wish.html)}: {fault}", flush=True)
-    finally:
-        driver.quit()
-    print(f"{len(pages)} pages seen")
-    return failed
+    faults = look(wish.html, pages)
+    print(*faults, f"{len(pages)} pages seen", sep="\n")
+    return bool(faults)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from matplotlib.animation import FuncAnimation
 from sphinx.util.inventory import InventoryFile
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "scripts")]
 
+import check_pages  # noqa: E402
 import pages  # noqa: E402
 
 PAGES = [
@@ -81,6 +82,11 @@ def test_pages_are_drawn_without_the_network(html):
             tag = part.split(">")[0]
             if tag.startswith(("script", "link")) and 'rel="canonical"' not in tag:
                 assert "http" not in tag, page
+
+
+@pytest.mark.skipif(bool(check_pages.missing()), reason=check_pages.missing())
+def test_pages_hold_in_a_browser(html):
+    assert check_pages.look(html, sorted(html.glob("book/**/*.html"))) == []
 
 
 def test_every_claim_is_on_its_page_and_among_those_of_the_book(html):
