@@ -3,6 +3,7 @@
 import json
 import os
 import posixpath
+import re
 import subprocess
 import sys
 import tomllib
@@ -21,6 +22,7 @@ sys.path[:0] = [str(ROOT / "book" / "_ext"), str(ROOT / "scripts")]
 
 import check_pages  # noqa: E402
 import pages  # noqa: E402
+import references  # noqa: E402
 
 PAGES = [
     line.split("file:")[1].strip()
@@ -145,6 +147,55 @@ def test_an_animation_asks_no_other_host_and_has_a_text():
     assert "http" not in html and "font-awesome" not in html
     assert '<img alt="A line that moves." id="_anim_img' in html
     assert '<input aria-label="Frame" id="_anim_slider' in html
+
+
+def test_formulas_are_numbered_and_notes_stand_in_boxes():
+    text = "As\n\n$$y = A x$$\n\nand $x$ and\n\n$$\nz = 1\n$$"
+    assert pages.numbered(text, "part/page", 3) == (
+        "As\n\n$$y = A x$$ (part-page-3)\n\nand $x$ and\n\n$$\nz = 1\n$$ (part-page-4)"
+    )
+    text = "> **Warning** Mind\n> the gap.\n\n> a quotation"
+    assert pages.boxed(text) == (":::{warning}\nMind\nthe gap.\n:::\n\n> a quotation")
+
+
+def test_a_page_has_numbers_links_to_the_glossary_and_says_how_to_cite_it(html):
+    for page in PAGES:
+        if page.endswith(".ipynb"):
+            shown = read(html, page)
+            assert "Cite this page" in shown
+            formulas = pages.FORMULA.findall(
+                (ROOT / page).with_suffix(".md").read_text()
+            )
+            assert shown.count('class="eqno"') == len(formulas), page
+    for term in ("sinogram", "FBP"):
+        assert f'glossary.html#term-{term}"' in read(html, "book/reconstruction/cnn")
+
+
+def dois_of_the_package():
+    for path in [
+        *(ROOT / "srtools").rglob("*.py"),
+        *(ROOT / "srtools").rglob("*.toml"),
+    ]:
+        for doi in re.findall(
+            r"doi:(10\.[^\s\"]+?)[.,;:]?(?=[\s\"])", path.read_text()
+        ):
+            yield path, references.address(references.DOI + doi)
+
+
+def links_of_the_pages():
+    scholarly = ("doi.org", "arxiv.org", "openreview.net", "jmlr.org")
+    for path in (ROOT / "book").rglob("*.md"):
+        for url in references.LINK.findall(path.read_text()):
+            if any(host in url for host in scholarly):
+                yield path, references.address(url)
+
+
+def test_whatever_is_cited_is_in_the_bibliography_and_nothing_else():
+    cited = [*dois_of_the_package(), *links_of_the_pages()]
+    assert len(cited) > 50
+    unknown = [(p.name, url) for p, url in cited if url not in references.works()]
+    assert not unknown, "expected an entry in book/references.bib"
+    assert references.works().keys() == {url for _, url in cited}
 
 
 def test_every_public_name_has_its_entry_in_the_reference(html):

@@ -1,17 +1,36 @@
 """What the book adds to a notebook, so that sources and notebooks stay plain.
 
-Cells with claims are folded, folded cells say what is inside, and a page ends with a
-list of its claims. One page of the book, ``book/claims``, lists those of all pages.
+Cells with claims are folded, folded cells say what is inside, formulas have numbers,
+notes stand in boxes. A page ends with its claims, the works that it cites and how to
+cite it. One page of the book, ``book/claims``, lists the claims of all.
 """
 
+import itertools
 import json
 import re
 from html import escape
 from pathlib import Path
 
+import references
+import yaml
+
 FOLDED = "hide-input"
 CLAIMS = "nbval-check-output"  # tag of the cells that the tests compare
 COLLECTION = "book/claims"
+FORMULA = re.compile(r"^\$\$.+?\$\$$", re.DOTALL | re.MULTILINE)
+BOX = re.compile(r"^> \*\*(Note|Warning)\.?\*\* *(.*(?:\n>.*)*)", re.MULTILINE)
+CITATION = yaml.safe_load((Path(__file__).parents[2] / "CITATION.cff").read_text())
+CITE = """\
+<details><summary>Cite this page</summary>
+
+{authors}: "{{title}}". In: *{book}*, version {version}, {year}.
+
+</details>""".format(
+    authors=", ".join(author["name"] for author in CITATION["authors"]),
+    book=CITATION["title"],
+    version=CITATION["version"],
+    year=CITATION["date-released"][:4],
+)
 
 
 def claims(notebook: dict) -> list[dict]:
@@ -22,6 +41,13 @@ def claims(notebook: dict) -> list[dict]:
         for output in cell.get("outputs", [])
         if "claim" in output.get("metadata", {})
     ]
+
+
+def title(notebook: dict) -> str:
+    """Return the title of a page."""
+    cells = (c for c in notebook["cells"] if c["cell_type"] == "markdown")
+    text = "\n".join("".join(cell["source"]) for cell in cells)
+    return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
 
 
 def fold(cell: dict) -> None:
@@ -78,10 +104,45 @@ def collected(folder: Path, start: str) -> str:
         path = (folder / name).with_suffix(".ipynb")
         notebook = json.loads(path.read_text())
         if found := claims(notebook):
-            text = "\n".join("".join(cell["source"]) for cell in notebook["cells"])
-            title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
             page = Path(name).relative_to(Path(start).parent).as_posix()
-            parts += [f"## [{title}]({page}.ipynb)", listed(found, f"{page}.html")]
+            head = f"## [{title(notebook)}]({page}.ipynb)"
+            parts += [head, listed(found, f"{page}.html")]
+    return "\n\n".join(parts)
+
+
+def numbered(text: str, name: str, start: int) -> str:
+    """Give each formula that stands alone a label, so that Sphinx numbers it."""
+    count = itertools.count(start)
+    name = name.replace("/", "-")
+    return FORMULA.sub(lambda found: f"{found[0]} ({name}-{next(count)})", text)
+
+
+def boxed(text: str) -> str:
+    """Turn a quotation that begins with **Note** or **Warning** into a box."""
+    return BOX.sub(
+        lambda found: (
+            f":::{{{found[1].lower()}}}\n"
+            + re.sub(r"^> ?", "", found[2], flags=re.MULTILINE)
+            + "\n:::"
+        ),
+        text,
+    )
+
+
+def ending(notebook: dict, title: str) -> str:
+    """Return what the book adds to a page: claims, references, how to cite it."""
+    prose = "\n\n".join(
+        "".join(cell["source"])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "markdown"
+    )
+    parts = []
+    if found := claims(notebook):
+        parts += ["## What this page claims", listed(found)]
+    keys = references.cited(prose)
+    if keys and "\n## References" not in prose:
+        parts += ["## References", references.listed(keys)]
+    parts += [CITE.format(title=title)]
     return "\n\n".join(parts)
 
 
@@ -91,14 +152,18 @@ def _read(app, name, source):
     if not app.env.doc2path(name).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
+    formulas = 1
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             fold(cell)
             stand_alone(cell)
-    if found := claims(notebook):
-        text = f"## What this page claims\n\n{listed(found)}"
-        cell = {"cell_type": "markdown", "id": "claims", "metadata": {}, "source": text}
-        notebook["cells"].append(cell)
+        else:
+            text = "".join(cell["source"])
+            cell["source"] = boxed(numbered(text, name, formulas))
+            formulas += len(FORMULA.findall(text))
+    text = ending(notebook, title(notebook))
+    cell = {"cell_type": "markdown", "id": "ending", "metadata": {}, "source": text}
+    notebook["cells"].append(cell)
     source[0] = json.dumps(notebook)
 
 
