@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
+LINES = "visible lines of code"  # which a test records, page by page
 # Pages on real data, and the data sets that they need.
 REAL = {
     "book/real/alloy.ipynb": ["ni_superalloy", "ni_superalloy_truth"],
@@ -29,7 +30,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Let the pages of ``--retrain`` find no weights but those of this run."""
+    """Compare bounds and not values; let ``--retrain`` find only its own weights."""
+    config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval.cfg")
     if config.getoption("--retrain"):
         empty = tempfile.TemporaryDirectory(prefix="retrained-")
         config.add_cleanup(empty.cleanup)
@@ -57,19 +59,26 @@ def _missing(names):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print the ledger: seconds a page, and each skipped page with its reason."""
-    seconds, skipped = defaultdict(float), {}
+    """Print the ledger: seconds and visible code a page, and who was skipped, why."""
+    seconds, skipped, lines = defaultdict(float), {}, {}
     for outcome, reports in terminalreporter.stats.items():
         for report in reports:
+            lines.update(
+                v for k, v in getattr(report, "user_properties", ()) if k == LINES
+            )
             name = getattr(report, "nodeid", "").split("::")[0]
             if name.endswith(".ipynb"):
                 seconds[name] += getattr(report, "duration", 0)
                 if outcome == "skipped":
                     skipped[name] = report.longrepr[2].removeprefix("Skipped: ")
-    if not seconds:
-        return
-    terminalreporter.section("seconds a page")
-    for name, value in sorted(seconds.items()):
-        note = f"  {skipped[name]}" if name in skipped else ""
-        terminalreporter.write_line(f"{value:7.1f}  {name}{note}")
-    terminalreporter.write_line(f"{sum(seconds.values()):7.1f}  in all")
+    write = terminalreporter.write_line
+    if lines:
+        terminalreporter.section(f"{LINES} a page")
+        for name, value in sorted(lines.items()):
+            write(f"{value:7}  {name}")
+    if seconds:
+        terminalreporter.section("seconds a page")
+        for name, value in sorted(seconds.items()):
+            note = f"  {skipped[name]}" if name in skipped else ""
+            write(f"{value:7.1f}  {name}{note}")
+        write(f"{sum(seconds.values()):7.1f}  in all")

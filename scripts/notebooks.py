@@ -27,6 +27,7 @@ from jupytext.combine import combine_inputs_with_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 900  # seconds a cell may take
+CLAIMS = "nbval-check-output"  # tag of the cells whose outputs the tests compare
 
 # The first code cell of every page.
 SETUP = """\
@@ -96,9 +97,43 @@ def stamp(source: Path, root: Path) -> None:
         source.write_text(stamped)
 
 
+def is_folded(cell) -> bool:
+    """Tell whether a reader sees a cell's code only when asking for it."""
+    return bool({"hide-input", CLAIMS} & set(cell.metadata.get("tags", [])))
+
+
+def visible_lines(notebook) -> list[str]:
+    """Return the lines of code, blank ones aside, that a reader of the book sees."""
+    hidden = {"remove-cell", "remove-input", "hide-cell"}
+    return [
+        line
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not is_folded(cell)
+        if not hidden & set(cell.metadata.get("tags", []))
+        for line in cell.source.splitlines()
+        if line.strip()
+    ]
+
+
+def _title(cell):
+    """Let Colab show the first comment of a folded cell as its title."""
+    if is_folded(cell) and cell.source.startswith("# "):
+        cell.source = cell.source.replace("# ", "# @title ", 1)
+
+
+def _fold(cell):
+    """Fold a cell in Colab and in JupyterLab too; the book goes by its tag."""
+    for key in ("cellView", "jupyter"):
+        cell.metadata.pop(key, None)
+    if is_folded(cell):
+        cell.metadata.update(cellView="form", jupyter={"source_hidden": True})
+
+
 def derive(source: Path):
     """Return the notebook of a page, with the outputs that are stored beside it."""
     notebook = jupytext.read(source)
+    for cell in notebook.cells:
+        _title(cell)
     stored = source.with_suffix(".ipynb")
     kept = set()
     if stored.exists():
@@ -109,6 +144,7 @@ def derive(source: Path):
     notebook.metadata.pop("jupytext", None)
     notebook.metadata["language_info"] = {"name": "python"}
     for number, cell in enumerate(notebook.cells):
+        _fold(cell)
         if cell.id not in kept:  # the same for everybody: small differences
             text = f"{number} {cell.source}"
             cell["id"] = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -186,11 +222,19 @@ def check(source: Path, root: Path) -> list[str]:
         )
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         faults.append("not every cell was executed, in order: run")
-    claims = [c for c in code if "nbval-check-output" in c.metadata.get("tags", [])]
+    claims = [cell for cell in code if CLAIMS in cell.metadata.get("tags", [])]
     if not claims:
-        faults.append("the page claims nothing: tag a cell nbval-check-output")
+        faults.append(f"the page claims nothing: tag a cell {CLAIMS}")
     if not all(cell.outputs for cell in claims):
-        faults.append("a cell tagged nbval-check-output says nothing")
+        faults.append(f"a cell tagged {CLAIMS} says nothing")
+    for cell in code:
+        if is_folded(cell) and cell not in claims and not cell.source.startswith("# "):
+            first = cell.source.splitlines()[0]
+            faults.append(f"a folded cell says in no comment what is inside: {first!r}")
+    anchors = [output.get("metadata", {}) for cell in code for output in cell.outputs]
+    anchors = [facts["claim"]["anchor"] for facts in anchors if "claim" in facts]
+    for anchor in {anchor for anchor in anchors if anchors.count(anchor) > 1}:
+        faults.append(f"two claims say the same, and have one address: {anchor}")
     for cell in code:
         where = f"below {cell.source.strip().splitlines()[0]!r}"
         for output in cell.outputs:

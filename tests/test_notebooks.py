@@ -139,6 +139,58 @@ def test_syncing_keeps_ids_and_outputs_when_prose_changes(source):
     assert new.cells[-1].outputs == old.cells[-1].outputs
 
 
+def test_a_folded_cell_is_folded_everywhere_and_can_be_unfolded(source):
+    plain = source.read_text()
+    folded = plain.replace(
+        "ipython3\nimport sys", "ipython3\n:tags: [hide-input]\n\n# The log\nimport sys"
+    )
+    source.write_text(folded)
+    notebooks.sync(source, source.parents[2])
+    cells = nbformat.reads(stored_text(source), as_version=4).cells
+    assert cells[2].source.startswith("# @title The log\nimport sys")
+    assert cells[2].outputs and faults(source) == "the outputs are of other code: run"
+    for cell in cells[2:]:  # the last one claims something
+        assert cell.metadata.cellView == "form"
+        assert cell.metadata.jupyter == {"source_hidden": True}
+    assert "cellView" not in cells[1].metadata
+    source.write_text(plain)
+    notebooks.sync(source, source.parents[2])
+    assert faults(source) == ""
+
+
+def test_a_folded_cell_without_a_comment_is_seen(source):
+    text = source.read_text().replace(
+        "ipython3\nimport sys", "ipython3\n:tags: [hide-input]\n\nimport sys"
+    )
+    source.write_text(text)
+    notebooks.sync(source, source.parents[2])
+    assert "says in no comment what is inside: 'import sys'" in faults(source)
+
+
+def test_visible_lines_are_those_that_a_reader_sees(source):
+    lines = notebooks.visible_lines(notebooks.derive(source))
+    assert lines[0] == "import sys" and len(lines) == 6
+
+
+# Pages that a reader is not made to scroll through; the others follow.
+SHORT = ("reconstruction/cnn", "reconstruction/compare")
+
+
+@pytest.mark.parametrize(
+    "source", notebooks.pages([], ROOT), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_page_shows_little_code(source, record_property):
+    name = source.relative_to(ROOT / "book").with_suffix("").as_posix()
+    notebook = notebooks.derive(source)
+    count = len(notebooks.visible_lines(notebook))
+    record_property("visible lines of code", (name, count))  # for the ledger
+    if name in SHORT:
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        lines = "\n".join(code[1:]).splitlines()  # without the setup cell
+        assert count <= 120
+        assert not [line for line in lines if len(line) > 74]
+
+
 def test_two_people_derive_the_same_notebook(source, tmp_path):
     other = make(tmp_path / "other", source.read_text())
     source.with_suffix(".ipynb").unlink()
@@ -177,6 +229,15 @@ def test_a_changed_tag_is_seen(source):
 def test_a_claim_cell_without_output_is_seen(source):
     change(source, lambda notebook: notebook.cells[-1].update(outputs=[]))
     assert "tagged nbval-check-output says nothing" in faults(source)
+
+
+def test_two_claims_with_one_sentence_are_seen(source):
+    facts = {"claim": {"anchor": "claim-it-holds"}}
+    shown = nbformat.v4.new_output("display_data", {}, metadata=facts)
+    change(source, lambda notebook: notebook.cells[-1].outputs.append(shown))
+    assert faults(source) == ""
+    change(source, lambda notebook: notebook.cells[-1].outputs.append(shown))
+    assert "two claims say the same, and have one address" in faults(source)
 
 
 def test_another_address_needs_a_sync_and_no_run(source):

@@ -1,4 +1,4 @@
-"""Fit the book to where it is built: on a fork, or without TensorFlow."""
+"""Fit the book to where it is built and read: on a fork, or without TensorFlow."""
 
 import os
 from importlib.util import find_spec
@@ -13,7 +13,19 @@ def _fit(app, config):
         config.autodoc_mock_imports = ["keras", "tensorflow"]
 
 
+def _lighten(app, page, template, context, doctree):
+    # Jupyter Book brings Thebe along, twice: unused, and an error on the console.
+    for files in ("css_files", "script_files"):
+        told = [f"{file.filename} {file.attributes}".lower() for file in context[files]]
+        pairs = zip(context[files], told, strict=True)
+        context[files] = [file for file, text in pairs if "thebe" not in text]
+    # What Sphinx writes for a reference is no list item to a screen reader.
+    if body := context.get("body"):
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app):
     """Connect to Sphinx."""
     app.connect("config-inited", _fit)
+    app.connect("html-page-context", _lighten)
     return {"parallel_read_safe": True}

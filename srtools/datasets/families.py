@@ -20,6 +20,7 @@ from srtools.tomography import (
 )
 
 ANOMALIES = ("none", "dead column", "shifted axis", "mislabelled", "empty scan")
+"""What may be wrong with a pair of a library of families."""
 
 
 def simulate_families(

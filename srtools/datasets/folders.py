@@ -18,6 +18,7 @@ from srtools.files import (
 from srtools.phantoms import scene, template_objects
 
 PARTS = ("train", "val", "test")
+"""Sub-folders of a data set that is split."""
 
 
 def simulate_folders(

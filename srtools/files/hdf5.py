@@ -18,7 +18,9 @@ import numpy as np
 from srtools.files.atomic import write_once
 from srtools.files.settings import check_settings
 
-CHUNK = 8  # pairs that lie, and are read, together
+CHUNK = 8
+"""Pairs that lie, and are read, together."""
+
 _log = logging.getLogger(__name__)
 
 

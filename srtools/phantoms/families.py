@@ -151,6 +151,7 @@ FAMILIES: dict[str, Callable] = {
     "fibres": fibres,
     "Shepp-Logan": shepp_logan_variations,
 }
+"""What draws each kind of object: called with a number, a size and ``rng``."""
 
 
 def _voronoi(size, number, rng):

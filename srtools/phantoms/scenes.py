@@ -4,6 +4,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 BACKGROUND, SOLID, HOLLOW, CRACK = range(4)
+"""Class of a pixel of a scene."""
+
 _OBJECTS = 24
 _BLUR, _RINGS = 1.0, 0.05  # [pixels], [grey values]
 

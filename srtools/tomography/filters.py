@@ -4,6 +4,7 @@ import numpy as np
 from scipy import fft
 
 FILTERS = ("ramp", "shepp-logan", "cosine", "hann")
+"""Windows on the ramp that `ParallelBeam.fbp` knows."""
 
 
 def fbp_filter(

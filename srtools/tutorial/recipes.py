@@ -114,6 +114,7 @@ RECIPES = {
     "fbp_unet": Recipe(lambda beam: fbp_unet(beam, filters=(24, 48, 96)), 2e-3, 4, 32),
     "learned_primal_dual": Recipe(learned_primal_dual, 2e-3, 4, 16),
 }
+"""How each network of the reconstruction pages is built and trained."""
 
 
 def train(name: str, task: Task, *, seed: int = 1) -> tuple[keras.Model, Training]:

@@ -63,7 +63,8 @@ PHASES: dict[str, Phase] = {
             12.9918,
             True,
             (*_cell("Al", _ALUMINIUM, _R), *_cell("O", _OXYGEN, _R)),
-            "NIST SRM 676a; Lewis et al., Acta Cryst. A 38 (1982) 733",
+            "NIST SRM 676a; Lewis et al., Acta Cryst. A 38 (1982) 733, "
+            "doi:10.1107/S0567739482001478",
         ),
         Phase(
             "CeO2",
@@ -85,7 +86,8 @@ PHASES: dict[str, Phase] = {
                 *_cell("O", [(0, 0.5, _ZZ), (0.5, 0, -_ZZ)]),
                 *_cell("O", [(0, 0.5, _ZZ + 0.5), (0.5, 0, 0.5 - _ZZ)]),
             ),
-            "Howard, Hill & Reichert, Acta Cryst. B 44 (1988) 116",
+            "Howard, Hill & Reichert, Acta Cryst. B 44 (1988) 116, "
+            "doi:10.1107/S0108768187010279",
         ),
         Phase(
             "NiO",
@@ -106,7 +108,9 @@ PHASES: dict[str, Phase] = {
                 *_cell("Pd", [(0, 0.5, 0), (0.5, 0, 0.5)]),
                 *_cell("O", [(0, 0, 0.25), (0, 0, 0.75)]),
             ),
-            "Waser, Levy & Peterson, Acta Cryst. 6 (1953) 661",
+            "Waser, Levy & Peterson, Acta Cryst. 6 (1953) 661, "
+            "doi:10.1107/S0365110X53001800",
         ),
     )
 }
+"""The crystalline materials of the bed, by name."""

@@ -1,0 +1,156 @@
+"""Look at every page of the built book in a browser, and say what is wrong with it.
+
+    python scripts/check_pages.py [folder of html] [page ...]
+
+On a desktop and on a phone, in light and in dark mode: errors on the console, requests
+to another host, text that leaves the screen sideways, and what the rules of axe find
+(contrast AA, names of buttons and pictures, scrolling by keyboard). It needs Chromium
+or Chrome with its driver, and ``pip install -e .[browser]``.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from importlib import resources
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+# The innermost elements that spill over the edge of a page.
+SIDEWAYS = """
+const screen = document.scrollingElement;
+if (screen.scrollWidth <= screen.clientWidth) return [];
+const spills = (e) =>
+    e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX == "visible";
+const parts = document.querySelectorAll("article :not(mjx-container)");
+const found = [...parts].filter(spills);
+return found.filter((e) => !found.some((f) => f != e && e.contains(f)))
+    .slice(0, 3)
+    .map((e) => e.outerHTML.slice(0, 120));
+"""
+# A button that only a mouse finds.
+MOUSE_ONLY = """
+return [...document.querySelectorAll("[onclick], [role=button], summary, a, button")]
+    .filter((e) => e.tabIndex < 0 && e.checkVisibility())
+    .filter((e) => !e.closest("[inert], dialog:not([open])"))
+    .map((e) => e.outerHTML.slice(0, 120));
+"""
+READY = """
+const done = arguments[0];
+const drawn = window.MathJax?.startup?.promise ?? Promise.resolve();
+drawn.then(() => done());
+"""
+AXE = """
+const [runOnly, done] = arguments;
+axe.run(document, {runOnly, resultTypes: ["violations"]}).then((found) =>
+    done(found.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 120))]))
+);
+"""
+# Width of the screen [pixels], mode, rules of axe.
+SCREENS = {
+    "on a desktop": (1280, "light", ["wcag2a", "wcag2aa"]),
+    "in dark mode": (1280, "dark", ["color-contrast"]),
+    "on a phone": (390, "light", ["scrollable-region-focusable", "image-alt"]),
+}
+
+
+def missing() -> str:
+    """Return what a check needs and this machine lacks, or nothing."""
+    if not any(map(shutil.which, BROWSERS)):
+        return "no browser: expected one of " + ", ".join(BROWSERS)
+    try:
+        import axe_core_python  # noqa: F401
+        import selenium  # noqa: F401
+    except ImportError as error:
+        return f"{error.name} is not installed: pip install -e .[browser]"
+    return ""
+
+
+def browser():
+    """Start a headless browser that records its console and its requests."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
+    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    driver = shutil.which("chromedriver")
+    service = webdriver.ChromeService(executable_path=driver) if driver else None
+    return webdriver.Chrome(options=options, service=service)
+
+
+def visit(driver, page: Path, width: int, mode: str) -> None:
+    """Open a page, until it is drawn, at a width [pixels], in light or dark mode."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = {"prefers-color-scheme": mode, "prefers-reduced-motion": "reduce"}
+    media = [{"name": name, "value": value} for name, value in media.items()]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    driver.get(page.resolve().as_uri())
+    driver.execute_async_script(READY)
+
+
+def check(driver, page: Path) -> list[str]:
+    """Return what is wrong with a page, one sentence each."""
+    axe = (resources.files("axe_core_python") / "axe.min.js").read_text()
+    faults = []
+    for where, (width, mode, rules) in SCREENS.items():
+        visit(driver, page, width, mode)
+        for element in driver.execute_script(SIDEWAYS):
+            faults.append(f"wider than the screen {where}: {element}")
+        for element in driver.execute_script(MOUSE_ONLY):
+            faults.append(f"no key reaches {where}: {element}")
+        driver.execute_script(axe)
+        for rule, nodes in driver.execute_async_script(AXE, rules):
+            faults += [f"{rule} {where}: {node}" for node in nodes[:3]]
+    for entry in driver.get_log("browser"):
+        if entry["level"] in ("SEVERE", "WARNING"):
+            faults.append(f"console: {entry['message'][:200]}")
+    for entry in driver.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            url = message["params"]["request"]["url"]
+            if url.split(":")[0] not in ("file", "data", "blob"):
+                faults.append(f"asks another host: {url}")
+    return list(dict.fromkeys(faults))
+
+
+def look(html: Path, pages: list[Path]) -> list[str]:
+    """Return what is wrong with pages of a built book."""
+    driver, faults = browser(), []
+    try:
+        for page in pages:
+            name = page.relative_to(html)
+            faults += [f"{name}: {fault}" for fault in check(driver, page)]
+    finally:
+        driver.quit()
+    return faults
+
+
+def main() -> int:
+    """Read the command line, look at the pages, return the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("html", nargs="?", type=Path, default=ROOT / "_build" / "html")
+    parser.add_argument("page", nargs="*", help="part of a name; default: all")
+    wish = parser.parse_args()
+    if lack := missing():
+        print(lack)
+        return 2
+    pages = sorted(set(wish.html.rglob("*.html")) - {wish.html / "index.html"})
+    pages = [path for path in pages if "_static" not in path.parts]
+    if wish.page:
+        pages = [path for path in pages if any(part in str(path) for part in wish.page)]
+    faults = look(wish.html, pages)
+    print(*faults, f"{len(pages)} pages seen", sep="\n")
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
