@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from srtools.metrics import psnr, ssim
 from srtools.phantoms import ellipses
-from srtools.tomography import ParallelBeam, tv
+from srtools.tomography import ParallelBeam, tune_tv, tv
 from srtools.tutorial import cache_folder
 
 SIZE, FINE, N_DETECTOR = 128, 400, 183
@@ -173,13 +173,11 @@ def main() -> None:
         found = beam.fbp(measured, filter="hann", cutoff=cutoff)
         settings = f"Hann, cut-off {cutoff}, chosen on {N_VAL} validation images"
     elif options.method == "tv":
-        weight = best_of(
-            lambda y, w: tv(beam, y, weight=w, iterations=100),
-            [1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3],
-        )
+        truth, measured = pairs("val", N_VAL)
+        best = tune_tv(beam, measured, truth)
         truth, measured = pairs("test", N_TEST)
-        found = tv(beam, measured, weight=weight, iterations=200)
-        settings = f"weight {weight}, chosen on {N_VAL} validation images"
+        found = tv(beam, measured, **best)
+        settings = f"weight {best['weight']:.2f}, chosen on {N_VAL} validation images"
     else:
         n_train = options.train
         model, minutes, settings = train(options.method, n_train, options.minutes)

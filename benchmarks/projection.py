@@ -1,6 +1,6 @@
 """Measure our projector beside scikit-image and ASTRA, as ratios from one run.
 
-    pip install -e .[benchmark]
+    pip install -e .[crosscheck]
     python benchmarks/projection.py
 
 Writes results/projection.csv: the median of five repetitions, and our speed relative

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
+from skimage.data import shepp_logan_phantom
+from skimage.transform import resize
 
-from srtools.phantoms import circle, ellipses, random_shapes, shepp_logan
+from srtools.phantoms import (
+    circle,
+    ellipses,
+    random_shapes,
+    shepp_logan,
+    shepp_logan_variations,
+)
 
 
 @pytest.mark.parametrize("size", [32, 33])
@@ -40,6 +48,17 @@ def test_the_head_is_where_it_should_be():
     assert head.max() == pytest.approx(1, abs=0.05)
     assert not head[~circle(64)].any()
     assert head[32, 32] == pytest.approx(0.2, abs=0.05)  # the brain
+    theirs = resize(shepp_logan_phantom(), (64, 64), anti_aliasing=True)
+    ours, flipped = head, head[::-1]
+    assert np.abs(ours - theirs).mean() < 0.02 < np.abs(flipped - theirs).mean()
+
+
+def test_the_heads_that_vary_are_like_the_one_that_does_not():
+    mean = shepp_logan_variations(200, 64, rng=np.random.default_rng(0)).mean(axis=0)
+    head = shepp_logan(64)[0]
+    ways = [head, head[::-1], head[:, ::-1], head[::-1, ::-1]]
+    match = [np.corrcoef(mean.ravel(), way.ravel())[0, 1] for way in ways]
+    assert np.argmax(match) == 0
 
 
 @pytest.mark.parametrize("draw", [random_shapes, ellipses])

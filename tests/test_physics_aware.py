@@ -24,6 +24,7 @@ GEOMETRY = {
     "angles": [0.0, 25.0, 60.0, 90.0, 140.0],
     "n_translations": 17,
     "detector_spacing": 1.25,
+    "axis": 7.4,
 }
 BEAM = ParallelBeam(**GEOMETRY)
 NETWORKS = {
@@ -245,6 +246,7 @@ def test_other_precisions_train_and_predict_nearly_the_same(
     assert np.isfinite(loss).all() and loss[-1] < loss[0]
 
 
+@pytest.mark.crosscheck
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="this is the run on another one"
 )

@@ -30,7 +30,8 @@ def tv(
     sinograms : array, shape (n, n_translations, n_angles, 1)
         Line integrals.
     weight : float
-        How much edges cost: larger is smoother. The best is mostly 0.2 to 1.
+        How much edges cost: larger is smoother. The best is 0.2 to 1.2 where noise
+        limits the image, and less for nearly clean data.
     iterations : int
         Steps of the solver. With the default the images stand still: the PSNR of shapes
         is within 0.03 dB of its limit where the weight is between 0.3 and 3.
@@ -102,8 +103,8 @@ def _primal_dual(beam, sinograms, weight, iterations):
     return image
 
 
-def denoise_tv(images, *, weight: float, iterations: int = 200) -> np.ndarray:
-    r"""Denoise with total variation, each image until it stands still.
+def denoise_tv(images, *, weight: float, iterations: int = 100) -> np.ndarray:
+    r"""Denoise with total variation.
 
     Minimises :math:`\frac{1}{2} \|x - y\|^2 + w \, TV(x)` for each image :math:`y`, as
     `skimage.restoration.denoise_tv_chambolle` does, which by default stops far from
@@ -115,7 +116,8 @@ def denoise_tv(images, *, weight: float, iterations: int = 200) -> np.ndarray:
     weight : float
         How much edges cost [unit of the image]: larger is smoother.
     iterations : int
-        Steps of the accelerated projected gradient.
+        Steps of the accelerated projected gradient. The default comes within 0.004 of
+        the minimum (root mean square) on images of 0 to 1 with a noise of 0.5.
 
     Returns
     -------
