@@ -170,8 +170,8 @@ def test_noise_is_estimated_from_the_sinogram_alone(scan):
     truth = (noisy - clean).std()
     assert np.median(noise_level(noisy)) == pytest.approx(truth, rel=0.1)
     spoilt = noisy.copy()
-    spoilt[:, 7] = 100  # a hot pixel, in four of 29 differences
-    assert np.median(noise_level(spoilt)) == pytest.approx(truth, rel=0.2)
+    spoilt[:, 7] = 100  # a hot pixel, in four of 29 differences: a fifth more
+    assert (noise_level(spoilt) < 1.4 * noise_level(noisy)).all()
     with pytest.raises(ValueError, match=r"four translations, received \(2, 3, 5, 1\)"):
         noise_level(np.zeros((2, 3, 5, 1)))
 

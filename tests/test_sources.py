@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from srtools.phantoms import random_shapes
-from srtools.tomography import ParallelBeam, tune_tv
+from srtools.tomography import ParallelBeam, tune_fbp
 from srtools.tutorial.sources import _module, sources
 
 HOUSE = {
@@ -99,7 +99,7 @@ def test_an_edited_sentence_and_what_is_not_used_do_not(house, file, old, new):
 
 
 def test_functions_of_the_package_are_found_through_its_faces():
-    found = sources([tune_tv, functools.partial(random_shapes, max_shapes=3)])
+    found = sources([tune_fbp, functools.partial(random_shapes, max_shapes=3)])
     assert "srtools.tomography.parallel_beam:ParallelBeam" in found
     assert "srtools.metrics:psnr" in found
     assert "srtools.phantoms.shapes:circle" in found

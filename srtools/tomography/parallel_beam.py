@@ -158,15 +158,10 @@ class ParallelBeam:
     def angle_weights(self) -> np.ndarray:
         """What each projection adds to an integral over half a turn [radians].
 
-        Half the gaps to its neighbours, modulo 180 degrees: projections from the same
-        or from opposite sides share theirs. The weights of a scan without a wide gap
-        add up to pi. A gap wider than three times the second widest is a range that
-        was not scanned: it counts as three times the second widest, so that the views
-        at its ends do not have to stand for all that is missing.
-
-        Returns
-        -------
-        float64 array, shape (n_angles,)
+        A float64 array, shape (n_angles,): half the gaps to the neighbours, modulo 180
+        degrees. Projections from the same or from opposite sides share theirs. All add
+        up to pi, but a gap wider than three times the second widest was not scanned: it
+        counts as that much, and the views at its ends do not stand for all of it.
         """
         turns = np.round(self.angles % 180, 6) % 180  # 179.9999999 is 0
         turns, which, shared = np.unique(turns, return_inverse=True, return_counts=True)
