@@ -125,7 +125,7 @@ def _fold(cell):
     """Fold a cell in Colab and in JupyterLab too; the book goes by its tag."""
     for key in ("cellView", "jupyter"):
         cell.metadata.pop(key, None)
-    if is_folded(cell):
+    if is_folded(cell) or "remove-cell" in cell.metadata.get("tags", []):
         cell.metadata.update(cellView="form", jupyter={"source_hidden": True})
 
 

@@ -69,13 +69,14 @@ def test_no_directive_is_left_raw(html):
     assert not [(page, r) for page in PAGES for r in raw if r in read(html, page)]
 
 
-def test_launch_buttons_open_the_notebook_of_the_fork(html):
+def test_a_notebook_opens_from_the_fork_and_can_be_downloaded(html):
     colab = "https://colab.research.google.com/github/someone/fork/blob/main/"
     binder = "https://mybinder.org/v2/gh/someone/fork/main?urlpath=lab/tree/"
     for page in PAGES:
         if page.endswith(".ipynb"):
             assert f'href="{colab}{page}"' in read(html, page)
             assert f'href="{binder}{page}"' in read(html, page)
+            assert f'_sources/{page}"' in read(html, page)  # the download
 
 
 def test_pages_are_drawn_without_the_network(html):

@@ -19,9 +19,11 @@ def _lighten(app, page, template, context, doctree):
         told = [f"{file.filename} {file.attributes}".lower() for file in context[files]]
         pairs = zip(context[files], told, strict=True)
         context[files] = [file for file, text in pairs if "thebe" not in text]
-    # What Sphinx writes for a reference is no list item to a screen reader.
+    # A screen reader hears that references are a list, and what a fold holds.
     if body := context.get("body"):
-        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+        body = body.replace('role="doc-biblioentry"', 'role="listitem"')
+        body = body.replace(' aria-label="Toggle hidden content"', "")
+        context["body"] = body
 
 
 def setup(app):
