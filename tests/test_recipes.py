@@ -31,7 +31,9 @@ def kept(folder):
 def test_the_cnn_page_trains_the_network_that_the_others_load(task, tmp_path):
     """The page spells out what the recipe does: both must find the same weights."""
     page = (BOOK / "reconstruction" / "cnn.md").read_text()
-    cells = re.findall(r"```\{code-cell\}[^\n]*\n(.*?)```", page, flags=re.DOTALL)
+    cells = re.findall(
+        r"```\{code-cell\}[^\n]*\n(?::tags:[^\n]*\n)?(.*?)```", page, flags=re.DOTALL
+    )
     first = next(i for i, c in enumerate(cells) if "model = reconstruct_cnn(" in c)
     last = next(i for i, c in enumerate(cells) if "tutorial.trained(" in c)
     names = {

@@ -215,7 +215,8 @@ def learned_primal_dual(
         raise ValueError(
             f"expected positive sizes, received {iterations=}, {filters=}, {memory=}"
         )
-    geometry, scale = beam.settings, beam.norm
+    # Four digits, alike on every machine: they become part of the saved model.
+    geometry, scale = beam.settings, float(f"{beam.norm:.4g}")
     shape = (beam.n_translations, beam.n_angles, 1)
     sinogram = keras.Input(shape, name="sinogram")
     measured = layers.Rescaling(1 / scale, name="over_norm")(sinogram)
