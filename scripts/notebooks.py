@@ -26,7 +26,7 @@ import yaml
 from jupytext.combine import combine_inputs_with_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT = 900  # seconds a cell may take
+TIMEOUT = 1800  # seconds a cell may take
 CLAIMS = "nbval-check-output"  # tag of the cells whose outputs the tests compare
 
 # The first code cell of every page.
