@@ -196,7 +196,8 @@ def test_whatever_is_cited_is_in_the_bibliography_and_nothing_else():
     assert len(cited) > 50
     unknown = [(p.name, url) for p, url in cited if url not in references.works()]
     assert not unknown, "expected an entry in book/references.bib"
-    assert references.works().keys() == {url for _, url in cited}
+    unused = references.works().keys() - {url for _, url in cited}
+    assert not unused, "expected a page or a docstring that refers to it"
 
 
 def test_every_public_name_has_its_entry_in_the_reference(html):
