@@ -101,7 +101,7 @@ def test_an_edited_sentence_and_what_is_not_used_do_not(house, file, old, new):
 def test_functions_of_the_package_are_found_through_its_faces():
     found = sources([tune_fbp, functools.partial(random_shapes, max_shapes=3)])
     assert "srtools.tomography.parallel_beam:ParallelBeam" in found
-    assert "srtools.metrics:psnr" in found
+    assert "srtools.metrics.images:psnr" in found
     assert "srtools.phantoms.shapes:circle" in found
     assert not [name for name in found if not name.startswith("srtools.")]
 

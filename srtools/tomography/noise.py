@@ -85,7 +85,8 @@ def noise_level(sinograms) -> np.ndarray:
     """Estimate the standard deviation of the noise of each sinogram.
 
     Third differences along the detector hold little of an object and all of a noise
-    that differs from pixel to pixel; edges and single faulty pixels move their median little.
+    that differs from pixel to pixel; edges and single faulty pixels move their median
+    little.
 
     Parameters
     ----------
