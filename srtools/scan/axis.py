@@ -75,15 +75,27 @@ def _over_180(sinogram, turned, step):
 
 
 def _over_360(sinogram, turned, step):
-    calculation = algotom("prep.calculation")
-    width = sinogram.shape[1]
+    """Lay the views from behind, mirrored, upon those from the front."""
     front = np.flatnonzero(turned < 180 - step / 2)
     back = [int(np.abs(turned - t - 180).argmin()) for t in turned[front]]
-    overlap, side, _ = calculation.find_overlap(
-        sinogram[front], np.fliplr(sinogram[back]), max(width // 8, 8)
-    )
-    found = overlap / 2 - 0.5 if side == 0 else width - overlap / 2 - 0.5
-    return float(found) if 0 <= found <= width - 1 else np.nan
+    ahead, behind = sinogram[front], sinogram[back][:, ::-1]
+    width = sinogram.shape[1]
+    least = max(width // 16, 4)  # columns that both must see
+    likeness = [
+        _correlation(
+            ahead[:, max(0, shift) : width + min(0, shift)],
+            behind[:, max(0, -shift) : width - max(0, shift)],
+        )
+        for shift in range(least - width, width - least + 1)
+    ]
+    best = int(np.argmax(likeness))
+    return (width - 1 + least - width + best) / 2 if likeness[best] > 0.5 else np.nan
+
+
+def _correlation(a, b):
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.linalg.norm(a) * np.linalg.norm(b)
+    return float((a * b).sum() / norm) if norm > 0 else 0.0
 
 
 def find_axis(scan: Scan, n_rows: int = 9) -> float:

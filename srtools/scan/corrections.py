@@ -86,11 +86,12 @@ def _mean(name, pictures, counts):
 
 def _faulty(light, white):
     """Pixels that are unlike their neighbours in the row: (n_rows, n_columns)."""
-    usual = ndimage.median_filter(white, (1, _NEAR), mode="nearest")
-    fine = np.isfinite(white) & (white > 0.5 * usual) & (white < 2 * usual)
+    white = np.nan_to_num(white, nan=0, posinf=0, neginf=0)
+    usual = ndimage.median_filter(white, (1, _NEAR), mode="mirror")
+    fine = (white > 0.5 * usual) & (white < 2 * usual)
     if light.shape[-1] > 1:
-        change = np.ptp(light, axis=-1)
-        usual = ndimage.median_filter(change, (1, _NEAR), mode="nearest")
+        change = np.nan_to_num(np.ptp(light, axis=-1))
+        usual = ndimage.median_filter(change, (1, _NEAR), mode="mirror")
         fine &= ~(change < 1e-3 * usual)
     return ~fine
 
