@@ -11,6 +11,8 @@ import tifffile
 from srtools.files import open_hdf5
 from srtools.scan.links import resolve
 
+_ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class Stack(ABC):
@@ -33,13 +35,15 @@ class Stack(ABC):
     dtype: np.dtype
 
     @abstractmethod
-    def read(self, rows: slice) -> np.ndarray:
-        """Read rows of all pictures.
+    def read(self, rows: slice, numbers: slice = _ALL) -> np.ndarray:
+        """Read rows of pictures.
 
         Parameters
         ----------
         rows : slice
             Within the detector, without a step.
+        numbers : slice
+            The pictures, without a step; by default all.
 
         Returns
         -------
@@ -64,8 +68,10 @@ class _Picked(Stack):
     whole: Stack
     numbers: Sequence[int]
 
-    def read(self, rows):
-        return self.whole.read(rows)[np.asarray(self.numbers, int)]
+    def read(self, rows, numbers=_ALL):
+        wanted = np.asarray(self.numbers[numbers], int)
+        span = slice(wanted.min(), wanted.max() + 1)
+        return self.whole.read(rows, span)[wanted - span.start]
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Constant(Stack):
 
     value: float = 1.0
 
-    def read(self, rows):
+    def read(self, rows, numbers=_ALL):
         """Return the number, in the shape of the rows."""
         return np.full((1, rows.stop - rows.start, self.shape[2]), self.value, "f4")
 
@@ -85,9 +91,9 @@ class InMemory(Stack):
 
     array: np.ndarray = field(repr=False)
 
-    def read(self, rows):
+    def read(self, rows, numbers=_ALL):
         """Return the rows of the array."""
-        return self.array[:, rows]
+        return self.array[numbers, rows]
 
 
 @dataclass(frozen=True)
@@ -96,11 +102,11 @@ class Dataset(Stack):
 
     name: str
 
-    def read(self, rows):
+    def read(self, rows, numbers=_ALL):
         """Read the rows of the dataset."""
         with open_hdf5(self.path) as file:
             try:
-                return file[self.name][:, rows]
+                return file[self.name][numbers, rows]
             except OSError as error:
                 raise ValueError(
                     f"{self.path}: expected to read {self.name}, but the file is "
@@ -112,9 +118,9 @@ class Dataset(Stack):
 class Npy(Stack):
     """An array in a ``.npy`` file, mapped into memory."""
 
-    def read(self, rows):
+    def read(self, rows, numbers=_ALL):
         """Read the rows through a map."""
-        return np.array(np.load(self.path, mmap_mode="r")[:, rows])
+        return np.array(np.load(self.path, mmap_mode="r")[numbers, rows])
 
 
 @dataclass(frozen=True)
@@ -126,22 +132,28 @@ class Pages(Stack):
     """
 
     files: tuple[Path, ...] = field(repr=False)
+    n_pages: tuple[int, ...] = field(repr=False)
 
-    def read(self, rows):
-        """Read the rows of every page."""
-        out = np.empty(
-            (self.shape[0], rows.stop - rows.start, self.shape[2]), self.dtype
-        )
-        number = 0
-        for path in self.files:
-            with tifffile.TiffFile(path) as tiff:
-                for page in tiff.pages:
-                    try:
-                        out[number] = _rows_of_page(page, rows)
-                    except Exception as error:  # each codec raises its own kind
-                        raise _broken(path, error) from error
-                    number += 1
+    def read(self, rows, numbers=_ALL):
+        """Read the rows of the pages."""
+        first, stop, _ = numbers.indices(self.shape[0])
+        shape = stop - first, rows.stop - rows.start, self.shape[2]
+        out, place = np.empty(shape, self.dtype), -first
+        for path, n in zip(self.files, self.n_pages, strict=True):
+            wanted = range(max(-place, 0), min(n, stop - first - place))
+            if wanted:
+                _read_pages(path, wanted, rows, out[place + wanted.start :])
+            place += n
         return out
+
+
+def _read_pages(path, wanted, rows, out):
+    with tifffile.TiffFile(path) as tiff:
+        for number, target in zip(wanted, out, strict=False):
+            try:
+                target[:] = _rows_of_page(tiff.pages[number], rows)
+            except Exception as error:  # each codec raises its own kind
+                raise _broken(path, error) from error
 
 
 def open_dataset(path: Path, name: str) -> Stack:
@@ -195,7 +207,7 @@ def open_pages(path: Path, files: Sequence[Path]) -> Stack:
     ValueError
         If a file is no grey TIFF, is truncated, or differs from the first.
     """
-    first, n = None, 0
+    first, n = None, []
     for file in files:
         try:
             with tifffile.TiffFile(file) as tiff:
@@ -219,8 +231,8 @@ def open_pages(path: Path, files: Sequence[Path]) -> Stack:
                     f"{file}: expected pictures of {_size(*first)}, as in "
                     f"{files[0].name}, found {_size(*kind)}"
                 )
-        n += len(pages)
-    return Pages(path, (n, *first[0]), first[1], tuple(files))
+        n.append(len(pages))
+    return Pages(path, (sum(n), *first[0]), first[1], tuple(files), tuple(n))
 
 
 def in_memory(name: str, array) -> Stack:
