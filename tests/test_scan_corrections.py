@@ -121,6 +121,12 @@ def test_air_becomes_zero_in_every_row_and_view(sinograms):
     found = remove_air(spoilt, 6)
     assert found.dtype == np.float32
     assert np.allclose(found, sinograms, atol=1e-5)
+    curved = 0.1 * np.cos(np.arange(80) / 20)
+    assert error(remove_air(spoilt + curved[:, None, None], 6), sinograms) > 0.1
+    found = remove_air(spoilt + curved[:, None, None], 6, profile=curved)
+    assert np.allclose(found, sinograms, atol=1e-5)
+    with pytest.raises(ValueError, match=r"of 80 columns, received \(79,\)"):
+        remove_air(spoilt, 6, profile=curved[1:])
     for width in (0, 41):
         with pytest.raises(ValueError, match=f"expected 1 to 40 columns.*{width}"):
             remove_air(spoilt, width)

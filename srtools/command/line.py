@@ -168,6 +168,13 @@ def _add_scan(task):
         help="so many columns at either edge always see air: they become zero",
     )
     how.add_argument(
+        "--empty",
+        type=_rows,
+        metavar="FIRST:STOP",
+        help="detector rows that see nothing but air: they tell how the beam has "
+        "changed its shape since the flats; with --air",
+    )
+    how.add_argument(
         "--rings",
         type=int,
         nargs="?",

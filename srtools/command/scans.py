@@ -1,5 +1,6 @@
 """Look at a scan, and turn it into a volume."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def preview(scan: str, output: Path, row: int | None = None, **how) -> None:
     """
     measured = _open(scan, **how)
     row = measured.n_rows // 2 if row is None else row
+    _tell(measured, row)
     sinogram = measured.sinograms(row)
-    _tell(measured, sinogram, row)
     measured = _about_axis(measured, how["pad"])
     beam = measured.beam()
     image = beam.fbp(measured.sinograms(row), filter="hann")
@@ -80,6 +81,8 @@ def reconstruct(
     **how
         The options of the command line.
     """
+    if output.exists():  # before the axis is searched
+        raise FileExistsError(f"{output}: exists, and is never overwritten")
     measured = _open(scan, **how)
     rows = measured.rows(rows)
     measured = _about_axis(measured, how["pad"])
@@ -117,7 +120,9 @@ def draw_slice(image, title: str, path: Path) -> None:
     _save(figure, path)
 
 
-def _open(scan, projections, flats, darks, angles, pixel_size, air, rings, axis, pad):
+def _open(
+    scan, projections, flats, darks, angles, pixel_size, air, empty, rings, axis, pad
+):
     """Read a scan, say what is in it, and give it its corrections."""
     measured = room.read_scan(
         scan,
@@ -137,22 +142,30 @@ def _open(scan, projections, flats, darks, angles, pixel_size, air, rings, axis,
         f"{n_flats} flats, {n_darks} darks, angles from {measured.angles.min():g} to "
         f"{measured.angles.max():g} degrees"
     )
-    steps = [partial(room.remove_air, width=air)] if air else []
+    steps = []
+    if empty is not None:
+        rows = measured.sinograms(empty)
+        profile = rows.mean(axis=(0, 2, 3))
+        steps = [partial(room.remove_air, width=air or 1, profile=profile)]
+    elif air:
+        steps = [partial(room.remove_air, width=air)]
     steps += [partial(room.remove_rings, width=rings)] if rings else []
     return measured.corrected(*steps, axis=axis)
 
 
-def _tell(measured, sinogram, row):
-    """Say what is wrong with a row, as far as it can be seen."""
+def _tell(measured, row):
+    """Say what is wrong with a row before the corrections, as far as it shows."""
+    plain = replace(measured, steps=())
     raw = slice(row, row + 1)
     darks = None if measured.darks is None else measured.darks.read(raw)
     _, bad = room.flat_field(measured.counts(row), measured.flats.read(raw), darks)
-    print(f"row {row}: {bad.sum()} dead or hot pixels, replaced")
+    sinogram = plain.sinograms(row)
     edge = max(sinogram.shape[1] // 16, 1)
     left, right = sinogram[:, :edge].mean(), sinogram[:, -edge:].mean()
     print(
-        f"row {row}: {left:.3f} at the left edge, {right:.3f} at the right; if that is "
-        f"air it should be 0: --air {edge}"
+        f"row {row}: {bad.sum()} dead or hot pixels, replaced; line integrals of "
+        f"{left:.3f} at the left edge and {right:.3f} at the right, where air should "
+        f"be 0 (--air {edge})"
     )
 
 

@@ -106,8 +106,8 @@ def find_axis(scan: Scan, n_rows: int = 9) -> float:
     scan : Scan
         With its views over 180 or 360 degrees.
     n_rows : int
-        Rows, spread evenly, that are looked at. Those that have less than half of the
-        contrast of the best one do not count: they may see nothing but air.
+        Rows, spread evenly, that are looked at. Those that have less than a quarter
+        of the contrast of the best one do not count: they may see nothing but air.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def find_axis(scan: Scan, n_rows: int = 9) -> float:
     rows = np.linspace(0, scan.n_rows, min(n_rows, scan.n_rows) + 2)[1:-1].astype(int)
     sinograms = np.concatenate([scan.sinograms(int(row)) for row in np.unique(rows)])
     contrast = np.ptp(np.percentile(sinograms, (5, 95), axis=(1, 2, 3)), axis=0)
-    sinograms = sinograms[contrast >= contrast.max() / 2]
+    sinograms = sinograms[contrast >= contrast.max() / 4]
     found = axis_by_row(sinograms, scan.angles)
     if not np.isfinite(found).any():
         raise ValueError(

@@ -112,19 +112,23 @@ def _bridge(values, bad):
     values[:, views] = low + part * (high - low)
 
 
-def remove_air(sinograms, width: int) -> np.ndarray:
+def remove_air(sinograms, width: int, profile=None) -> np.ndarray:
     """Set the air beside the sample to zero, in each row and view.
 
     A line integral through air is 0. Where the beam has become weaker or stronger
     since the flats, the logarithm turns that into a constant, which drifts from view
     to view. A straight line from the mean of the outermost columns on the left to that
-    on the right is subtracted.
+    on the right is subtracted. A beam that has changed its shape as well leaves
+    something curved, which rows of the scan without a sample show.
 
     Parameters
     ----------
     sinograms : array, shape (n_rows, n_translations, n_angles, 1)
     width : int
         Columns on either side that see nothing but air in every view.
+    profile : array, shape (n_translations,), optional
+        Mean over the views of rows that see nothing but air: subtracted first, as if
+        they were flats of the same minute.
 
     Returns
     -------
@@ -134,10 +138,18 @@ def remove_air(sinograms, width: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the width is not from 1 to half of the columns.
+        If the width is not from 1 to half of the columns, or the profile has not one
+        value a column.
     """
     sinograms = check_sinograms(sinograms)
     n = sinograms.shape[1]
+    if profile is not None:
+        profile = np.asarray(profile, np.float32)
+        if profile.shape != (n,):
+            raise ValueError(
+                f"expected a profile of {n} columns, received {profile.shape}"
+            )
+        sinograms = sinograms - profile[:, None, None]
     if not 1 <= width <= n // 2:
         raise ValueError(
             f"expected 1 to {n // 2} columns of air on either side, received {width}"
@@ -186,8 +198,10 @@ def remove_rings(sinograms, width: int = 9) -> np.ndarray:
     if width < 1:
         raise ValueError(f"expected a width of at least one column, received {width}")
     removal = algotom("prep.removal")
+    # Slow: up to about two waves over the scan. A stripe is (nearly) the same in all
+    # views; with more waves, flanks of small dense parts are taken for stripes too.
     clean = [
-        removal.remove_stripe_based_filtering(s[..., 0].T, 3, width).T
+        removal.remove_stripe_based_filtering(s[..., 0].T, 2, width).T
         for s in sinograms
     ]
     return np.stack(clean).astype(np.float32)[..., None]

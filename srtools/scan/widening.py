@@ -22,8 +22,8 @@ def pad(sinograms, width: int) -> np.ndarray:
     ----------
     sinograms : array, shape (n_rows, n_translations, n_angles, 1)
     width : int
-        Columns to add on either side: the more the sample sticks out, the more. The
-        axis moves by as many.
+        Columns to add on either side: about as many as the sample sticks out. The axis
+        moves by as many.
 
     Returns
     -------
