@@ -9,10 +9,11 @@ import joblib
 import numpy as np
 from tqdm import tqdm
 
+from srtools.files import write_once
 from srtools.scan.angles import missing_wedge
 from srtools.scan.judging import misfit
 from srtools.scan.measured import Scan
-from srtools.scan.writing import open_volume
+from srtools.scan.writing import kind_of_volume
 
 _WEDGE = 10  # degrees without a view that FBP may lack
 
@@ -44,9 +45,10 @@ def reconstruct(
         that calls a network.
     output : str or Path
         ``volume.h5`` becomes an HDF5 file with the dataset ``volume`` (n_rows, size,
-        size) and ``volume.csv``. Any other name becomes a folder of TIFFs
-        ``00000.tif``, named by their row, and ``misfit.csv``. Neither is there under
-        its name before it is whole.
+        size), with ``volume.csv`` beside it; ``volume.zarr`` an OME-Zarr image, for
+        which the library `zarr` is needed; a name without an ending a folder of TIFFs
+        ``00000.tif``, named by their row. In these two ``misfit.csv`` has the misfits.
+        None is there under its name before it is whole.
     rows : slice, optional
         Detector rows; by default all.
     beam : ParallelBeam, optional
@@ -73,20 +75,37 @@ def reconstruct(
         leave a wedge without one; the images are not finite, or not those of the rows;
         or an unfinished volume of other settings stands at the output.
     OSError
-        If the disk has not enough space: said before the work begins.
+        If the disk has not enough space: said after the first block.
+    ImportError
+        If `zarr` is needed and not installed.
     """
     rows = scan.rows(rows)
     if block < 1:
         raise ValueError(f"expected blocks of at least one row, received {block}")
     _refuse_wedge(scan, method)
-    volume = open_volume(Path(output), _settings(scan, method, rows), scan.pixel_size)
+    output = Path(output)
+    if output.exists():
+        raise FileExistsError(f"{output}: exists, and is never overwritten")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    settings = _settings(scan, method, rows)
+    with write_once(output) as partial:
+        if partial is None:  # another process has just written it
+            return output
+        volume = kind_of_volume(output)(partial, settings, scan.pixel_size)
+        _fill(volume, output.name, scan, method, beam, rows, block, n_jobs)
+        volume.finish(output)
+    return output
+
+
+def _fill(volume, name, scan, method, beam, rows, block, n_jobs):
+    """Write the slices that are missing."""
     left = [row for row in range(rows.start, rows.stop) if row not in volume.done]
     first, *others = _runs(left, block) or [None]
     n_jobs = joblib.effective_n_jobs(n_jobs)
     bar = tqdm(
         total=rows.stop - rows.start,
         initial=rows.stop - rows.start - len(left),
-        desc=f"writing {volume.output.name}",
+        desc=f"writing {name}",
         unit="slice",
     )
     with bar, joblib.Parallel(n_jobs, prefer="threads") as parallel:
@@ -101,7 +120,6 @@ def reconstruct(
             work = (joblib.delayed(_slices)(scan, method, beam, p) for p in group)
             for part, slices in zip(group, parallel(work), strict=True):
                 _keep(volume, bar, part, slices)
-    return volume.finish()
 
 
 def _slices(scan, method, beam, rows, images=None):

@@ -1,4 +1,4 @@
-"""Volumes on disk, slice by slice: an HDF5 file or a folder of TIFFs."""
+"""Volumes on disk, slice by slice: HDF5, a folder of TIFFs, OME-Zarr."""
 
 import json
 import shutil
@@ -9,16 +9,16 @@ import h5py
 import numpy as np
 import tifffile
 
-from srtools.files import open_hdf5
+from srtools.files import check_settings, open_hdf5
 
 
 class Volume(ABC):
-    """A volume that grows under another name, and gets its own when it is whole.
+    """A volume that grows where nobody takes it for whole.
 
     Parameters
     ----------
-    output : Path
-        The name when it is whole.
+    partial : Path
+        Where it grows, as `srtools.files.write_once` says, with what is there already.
     settings : dict
         What the volume is made of, as plain numbers and text; kept with it.
     pixel_size : float or None
@@ -31,74 +31,57 @@ class Volume(ABC):
 
     Raises
     ------
-    FileExistsError
-        If the output exists.
     ValueError
-        If an unfinished volume of other settings stands there.
-    OSError
-        If the place cannot be written to.
+        If an unfinished volume of other settings is there.
     """
 
-    def __init__(self, output: Path, settings: dict, pixel_size: float | None):
-        self.output, self.settings, self.pixel_size = output, settings, pixel_size
-        self.partial = output.with_name(output.name + ".partial")
-        if output.exists():
-            raise FileExistsError(f"{output}: exists, and is never overwritten")
+    def __init__(self, partial: Path, settings: dict, pixel_size: float | None):
+        self.partial, self.pixel_size = partial, pixel_size
+        self.settings = json.loads(json.dumps(settings))
+        self.table = partial.with_name("misfit.csv")
         self.done = set()
-        if self.partial.exists():
-            self._resume()
+        if self.table.exists():
+            check_settings(partial.parent, self.settings, self._stored_settings())
+            lines = self.table.read_text().splitlines()[1:]
+            self.done = {int(line.split(",")[0]) for line in lines}
 
     def write(self, rows: slice, images, misfits) -> None:
-        """Add slices (n, size, size, 1), and what part of the data each leaves open."""
+        """Add slices (n, size, size, 1), and what part of the data each leaves open.
+
+        Raises
+        ------
+        OSError
+            If they are the first, and the disk has no space for all.
+        """
         images = np.asarray(images, np.float32)[..., 0]
-        if not self.partial.exists():
+        if not self.table.exists():
             self._check_space(images.shape[1:])
-            try:
-                self.output.parent.mkdir(parents=True, exist_ok=True)
-                self._create(images.shape[1:])
-            except OSError as error:
-                raise OSError(
-                    f"{self.output}: expected a place that can be written to ({error})"
-                ) from error
+            self._create(images.shape[1:])
+            self.table.write_text("row,misfit\n")
         self._write(rows, images)
-        with self._table().open("a") as table:  # last: what stands here is written
+        with self.table.open("a") as table:  # last: what stands here is written
             for row, value in zip(range(rows.start, rows.stop), misfits, strict=True):
                 table.write(f"{row},{value:.6g}\n")
         self.done.update(range(rows.start, rows.stop))
 
-    def finish(self) -> Path:
-        """Give the volume its name."""
-        _sort(self._table())
-        self._rename()
-        return self.output
-
-    def _resume(self):
-        found = self._stored_settings()
-        if found != json.loads(json.dumps(self.settings)):
-            other = [k for k in self.settings if found.get(k) != self.settings[k]]
-            raise ValueError(
-                f"{self.partial}: expected an unfinished volume of the same settings, "
-                f"found another {', '.join(other)}; remove it or choose another name"
-            )
-        lines = self._table().read_text().splitlines()[1:]
-        self.done = {int(line.split(",")[0]) for line in lines}
+    def finish(self, output: Path) -> None:
+        """Sort the misfits, and put them where they stay."""
+        head, *lines = self.table.read_text().splitlines()
+        lines.sort(key=lambda line: int(line.split(",")[0]))
+        self.table.write_text("\n".join([head, *lines]) + "\n")
+        is_file = self.partial.is_file()
+        beside = output.with_suffix(".csv") if is_file else self.partial / "misfit.csv"
+        self.table.replace(beside)
 
     def _check_space(self, shape):
         start, stop = self.settings["rows"]
         needed = 4 * (stop - start) * int(np.prod(shape))
-        folder = self.output.absolute()
-        while not folder.exists():
-            folder = folder.parent
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(self.partial.parent).free
         if needed > free:
             raise OSError(
-                f"{self.output}: expected {needed / 1e9:.3g} GB of free disk space, "
-                f"found {free / 1e9:.3g} GB"
+                f"{self.partial.parent.parent}: expected {needed / 1e9:.3g} GB of free "
+                f"disk space, found {free / 1e9:.3g} GB"
             )
-
-    @abstractmethod
-    def _table(self) -> Path:
-        """Where the misfits stand while the volume grows."""
 
     @abstractmethod
     def _stored_settings(self) -> dict: ...
@@ -109,15 +92,9 @@ class Volume(ABC):
     @abstractmethod
     def _write(self, rows, images) -> None: ...
 
-    @abstractmethod
-    def _rename(self) -> None: ...
-
 
 class Hdf5Volume(Volume):
     """Dataset ``volume`` (n_rows, size, size) of an HDF5 file."""
-
-    def _table(self):
-        return self.output.with_suffix(".csv.partial")
 
     def _stored_settings(self):
         with open_hdf5(self.partial) as file:
@@ -125,7 +102,6 @@ class Hdf5Volume(Volume):
 
     def _create(self, shape):
         start, stop = self.settings["rows"]
-        self._table().write_text("row,misfit\n")
         with h5py.File(self.partial, "w") as file:
             volume = file.create_dataset("volume", (stop - start, *shape), "f4")
             volume.attrs["axes"] = "row, y, x"
@@ -139,44 +115,76 @@ class Hdf5Volume(Volume):
         with h5py.File(self.partial, "r+") as file:
             file["volume"][start : start + len(images)] = images
 
-    def _rename(self):
-        self._table().replace(self.output.with_suffix(".csv"))
-        self.partial.replace(self.output)
-
 
 class TiffVolume(Volume):
     """A folder of TIFFs, float32, named by their detector row."""
-
-    def _table(self):
-        return self.partial / "misfit.csv"
 
     def _stored_settings(self):
         return json.loads((self.partial / "settings.json").read_text())
 
     def _create(self, shape):
-        self.partial.mkdir()
+        self.partial.mkdir(exist_ok=True)
         (self.partial / "settings.json").write_text(json.dumps(self.settings))
-        self._table().write_text("row,misfit\n")
 
     def _write(self, rows, images):
-        how = {}
+        how = {"photometric": "minisblack"}
         if self.pixel_size:  # ImageJ reads it from there
-            how = {"resolution": (1e4 / self.pixel_size,) * 2}
-            how["resolutionunit"] = "CENTIMETER"
+            how |= {"resolution": (1e4 / self.pixel_size,) * 2}
+            how |= {"resolutionunit": "CENTIMETER"}
         for row, image in zip(range(rows.start, rows.stop), images, strict=True):
             tifffile.imwrite(self.partial / f"{row:05d}.tif", image, **how)
 
-    def _rename(self):
-        self.partial.replace(self.output)
+
+class ZarrVolume(Volume):
+    """An OME-Zarr image [1]_ of one resolution: axes z, y, x, one chunk a slice.
+
+    References
+    ----------
+    .. [1] Moore et al., "OME-Zarr: a cloud-optimized bioimaging file format with
+       international community support", Histochem. Cell Biol. 160 (2023) 223,
+       doi:10.1007/s00418-023-02209-1; version 0.5 of ngff.openmicroscopy.org.
+    """
+
+    def _stored_settings(self):
+        return dict(_zarr().open_group(self.partial, mode="r").attrs["srtools"])
+
+    def _create(self, shape):
+        start, stop = self.settings["rows"]
+        group = _zarr().open_group(self.partial, mode="w")
+        group.create_array(
+            "0",
+            shape=(stop - start, *shape),
+            chunks=(1, *shape),
+            dtype="float32",
+            dimension_names=["z", "y", "x"],
+        )
+        unit = {"unit": "micrometer"} if self.pixel_size else {}
+        axes = [{"name": name, "type": "space", **unit} for name in "zyx"]
+        scale = [{"type": "scale", "scale": [self.pixel_size or 1.0] * 3}]
+        levels = [{"path": "0", "coordinateTransformations": scale}]
+        image = {"name": "volume", "axes": axes, "datasets": levels}
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
+        group.attrs["srtools"] = self.settings
+
+    def _write(self, rows, images):
+        start = rows.start - self.settings["rows"][0]
+        array = _zarr().open_group(self.partial, mode="r+")["0"]
+        array[start : start + len(images)] = images
 
 
-def open_volume(output: Path, settings: dict, pixel_size: float | None) -> Volume:
-    """Return a new volume, or the one begun: HDF5 by its ending, otherwise TIFFs."""
-    is_hdf5 = output.suffix.lower() in (".h5", ".hdf5")
-    return (Hdf5Volume if is_hdf5 else TiffVolume)(output, settings, pixel_size)
+_KINDS = {".h5": Hdf5Volume, ".hdf5": Hdf5Volume, ".zarr": ZarrVolume}
 
 
-def _sort(table):
-    head, *lines = table.read_text().splitlines()
-    lines.sort(key=lambda line: int(line.split(",")[0]))
-    table.write_text("\n".join([head, *lines]) + "\n")
+def kind_of_volume(output: Path) -> type[Volume]:
+    """Return how a volume is written, by the ending of its name; TIFFs without one."""
+    return _KINDS.get(output.suffix.lower(), TiffVolume)
+
+
+def _zarr():
+    try:
+        import zarr
+    except ImportError as error:
+        raise ImportError(
+            "expected the library zarr, which writes OME-Zarr: pip install zarr"
+        ) from error
+    return zarr
