@@ -110,8 +110,8 @@ def _parser():
     task.add_argument(
         "--weight",
         type=float,
-        help="of total variation, in the unit of the image: larger is smoother "
-        "(default: what explains held-out views best)",
+        help="of total variation, mostly 0.2 to 1: larger is smoother (default: what "
+        "explains held-out views best)",
     )
     task.add_argument(
         "--rows",
