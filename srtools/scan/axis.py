@@ -15,9 +15,10 @@ def axis_by_row(sinograms, angles) -> np.ndarray:
 
     Over 180 degrees, the sinogram and its mirror image together make one over 360
     degrees; its Fourier transform is empty outside of a double wedge if, and only if,
-    they were mirrored about the axis [1]_. Over 360 degrees, the views from behind are
-    laid upon those from the front until they match [2]_, so that the axis may be near
-    one side. Both by the library ``algotom``.
+    they were mirrored about the axis [1]_. This is done by the library ``algotom``; on
+    shapes with noise a single row may be half a column off, so ask several. Over 360
+    degrees, the views from behind are laid upon those from the front until they match,
+    so that the axis may be near one side of the detector.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ def axis_by_row(sinograms, angles) -> np.ndarray:
     Returns
     -------
     float64 array, shape (n_rows,)
-        Columns, to a quarter; NaN for rows in which no axis is found within an eighth
-        of the detector from its middle (over 360 degrees: anywhere on it).
+        Columns, in steps of a quarter or a half; NaN for rows in which no axis is found
+        within an eighth of the detector from its middle (over 360 degrees: anywhere).
 
     Raises
     ------
@@ -44,9 +45,6 @@ def axis_by_row(sinograms, angles) -> np.ndarray:
     .. [1] Vo et al., "Reliable method for calculating the center of rotation in
        parallel-beam tomography", Opt. Express 22 (2014) 19078,
        doi:10.1364/OE.22.019078.
-    .. [2] Vo et al., "Data processing methods and data acquisition for samples larger
-       than the field of view in parallel-beam tomography", Opt. Express 29 (2021)
-       17849, doi:10.1364/OE.418448.
     """
     sinograms, angles = check_sinograms(sinograms), np.asarray(angles, float)
     if (missing := missing_wedge(angles)) > 10:
