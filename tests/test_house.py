@@ -13,10 +13,11 @@ FLOORS = (
     ("weights",),
     ("tomography",),
     ("xrdct",),
-    ("datasets",),
+    ("datasets", "scan"),
     ("models",),
     ("inspection", "segmentation"),
     ("plotting", "tutorial"),
+    ("command",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(SRTOOLS.rglob("*.py"))

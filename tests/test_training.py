@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from srtools import weights
-from srtools.models import pretrained, unet, zoo
+from srtools.models import CVAE, pretrained, unet, zoo
 from srtools.phantoms import ellipses, random_shapes
 from srtools.segmentation import weighted_cross_entropy
 from srtools.tomography import ParallelBeam
@@ -215,6 +215,15 @@ def test_weighted_validation_pairs_are_measured_with_their_weights(folder):
     a, b = (json.loads(card.read_text()) for card in sorted(folder.glob("*.json")))
     expected = b["metrics"]["validation"]["loss"] / len(X)
     assert a["metrics"]["validation"]["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_subclassed_network_is_kept_too():
+    x = np.random.default_rng(0).random((8, 8, 8, 1), dtype="float32")
+    first, again = CVAE(2, (8, 8, 1)), CVAE(2, (8, 8, 1))
+    for model in (first, again):
+        model.compile("adam")
+        training = trained("vae", model, x, x, recipe={}, validation_data=(x, x))
+    assert training.loaded and same(first, again)
 
 
 def test_weights_exchanged_between_two_networks_are_refused(folder):

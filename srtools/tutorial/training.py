@@ -122,8 +122,8 @@ def trained(
         "key": key,
         "architecture": {
             "class": model.name,
-            "input": _sides(model.input_shape),
-            "output": _sides(model.output_shape),
+            "input": _sides(getattr(model, "input_shape", x)),
+            "output": _sides(getattr(model, "output_shape", y)),
             "parameters": model.count_params(),
         },
         "data": plain(recipe),
@@ -265,6 +265,7 @@ def _ranges(x, y):
 
 
 def _sides(shape):
+    shape = getattr(shape, "shape", shape)  # a subclassed model knows no shapes
     return [side if side else "any" for side in shape[1:]]
 
 

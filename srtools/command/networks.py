@@ -1,0 +1,131 @@
+"""Send images through a network that was saved by Keras."""
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from srtools.command.scans import draw_slice
+from srtools.files import build_list_images, write_image
+from srtools.segmentation import TiledImage, predict_image
+
+_MULTIPLE = 32  # sides that any U-Net of the package can halve
+_TILE = 256
+
+
+def denoise(volume: Path, output: Path, model: Path) -> None:
+    """Write what a network makes of each slice of a volume.
+
+    Parameters
+    ----------
+    volume : Path
+        A file as in `srtools.segmentation.TiledImage`, or a folder of TIFFs.
+    output : Path
+        A folder that does not exist; it is there only when it is whole.
+    model : Path
+        A ``.keras`` file: from images (n, height, width, 1) to images of that shape.
+
+    Raises
+    ------
+    FileExistsError
+        If the output exists.
+    ValueError
+        If the network does not fit the slices, or gives values that are not finite.
+    """
+    network = _load(model)
+    pages = _pages(volume)
+    partial = _begin(output)
+    for number, (image, page) in enumerate(tqdm(pages, desc="denoising", unit="slice")):
+        height, width = image.shape[1:]
+        picture = image.read(page, slice(0, height), slice(0, width))
+        found = _apply(network, np.asarray(picture, np.float32), image.path)
+        write_image(partial / f"{number:05d}.tif", found)
+        if number == len(pages) // 2:
+            middle = found
+    draw_slice(middle, f"slice {len(pages) // 2}, denoised", partial / "middle.png")
+    partial.replace(output)
+
+
+def segment(images: Path, output: Path, model: Path) -> None:
+    """Write the labels of each image, 8 bits, and a picture of the middle one.
+
+    Parameters
+    ----------
+    images : Path
+        A folder of TIFFs, or a file as in `srtools.segmentation.TiledImage`.
+    output : Path
+        A folder that does not exist; it is there only when it is whole.
+    model : Path
+        A ``.keras`` file: from images (n, height, width, 1) to logits.
+
+    Raises
+    ------
+    FileExistsError
+        If the output exists.
+    ValueError
+        As `srtools.segmentation.predict_image`.
+    """
+    network = _load(model)
+    files = build_list_images(images) if images.is_dir() else [images]
+    partial = _begin(output)
+    for file in files:
+        shape = TiledImage(file).shape[1:]
+        patch = [
+            side or min(_TILE, length // _MULTIPLE * _MULTIPLE)
+            for side, length in zip(network.input_shape[1:3], shape, strict=True)
+        ]
+        predict_image(network, file, partial / f"{file.stem}.tif", patch_shape=patch)
+    middle = files[len(files) // 2].stem
+    labels = TiledImage(partial / f"{middle}.tif")
+    page, height, width = labels.shape[0] // 2, *labels.shape[1:]
+    picture = labels.read(page, slice(0, height), slice(0, width))
+    draw_slice(picture, f"labels of {middle}", partial / "middle.png")
+    partial.replace(output)
+
+
+def _load(model):
+    import keras
+
+    if not model.is_file():
+        raise FileNotFoundError(f"{model}: no such file")
+    return keras.saving.load_model(model, compile=False)
+
+
+def _begin(output):
+    """A folder to work in, beside the output."""
+    if output.exists():
+        raise FileExistsError(f"{output}: exists, and is never overwritten")
+    partial = output.with_name(output.name + ".partial")
+    if partial.exists():
+        raise FileExistsError(f"{partial}: left by an interrupted run; remove it")
+    partial.mkdir(parents=True)
+    return partial
+
+
+def _pages(volume):
+    """Every page of every file, in order."""
+    files = build_list_images(volume) if volume.is_dir() else [volume]
+    images = [TiledImage(file) for file in files]
+    return [(image, page) for image in images for page in range(image.shape[0])]
+
+
+def _apply(network, picture, path):
+    """What the network makes of a picture (height, width) of any size."""
+    wanted = network.input_shape[1:3]
+    extra = [
+        (0, -length % _MULTIPLE if side is None else side - length)
+        for side, length in zip(wanted, picture.shape, strict=True)
+    ]
+    if min(after for _, after in extra) < 0 or any(
+        side and side != length
+        for side, length in zip(wanted, picture.shape, strict=True)
+    ):
+        raise ValueError(
+            f"{path}: expected slices of {wanted[0]} x {wanted[1]} pixels, for which "
+            f"the network was built, found {picture.shape[0]} x {picture.shape[1]}"
+        )
+    padded = np.pad(picture, extra, mode="reflect")[None, ..., None]
+    found = np.asarray(network.predict_on_batch(padded))[0, ..., 0]
+    if not np.isfinite(found).all():
+        raise ValueError(f"{path}: expected finite values from the network")
+    return found[: picture.shape[0], : picture.shape[1]]
