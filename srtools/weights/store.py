@@ -44,7 +44,7 @@ class Card:
     taught_in : dict
         Smallest and largest value of the training input and of its target.
     seconds : float
-        That the training took.
+        That the training took: the processor's time over all cores.
     hardware, versions, date, commit, licence : str
         Where, with what and when it was trained, and how it may be used.
     sha256 : str
