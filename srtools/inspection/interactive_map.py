@@ -6,6 +6,8 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from string import Template
 
 import numpy as np
 from PIL import Image
@@ -15,51 +17,7 @@ _COLOURS = (
     *("#3b7dd8", "#e08214", "#2ca25f", "#c9308f", "#8c6bb1", "#a6761d", "#17a2b8"),
     *("#7f7f7f", "#d7301f"),
 )
-
-_PAGE = """\
-<div id="{name}" style="max-width:46rem;font:13px sans-serif;position:relative">
-<div>{legend}</div>
-<canvas width="1200" height="800" role="img" aria-label="{alt}"
- style="width:100%;touch-action:none;border:1px solid #8888"></canvas>
-<div style="display:flex;gap:1em;align-items:center;min-height:104px">
-<canvas width="{side}" height="{side}" aria-hidden="true"
- style="width:96px;height:96px;image-rendering:pixelated;background:#000"></canvas>
-<span aria-live="polite">Point at the map, or touch it.</span></div></div>
-<script>(function () {{
-  const box = document.getElementById("{name}");
-  const [map, view] = box.querySelectorAll("canvas");
-  const text = box.querySelector("span[aria-live]");
-  const points = {points}, labels = {labels}, colours = {colours};
-  const side = {side}, columns = {columns}, sheet = new Image();
-  sheet.src = "data:image/png;base64,{sheet}";
-  const pen = map.getContext("2d"), glass = view.getContext("2d");
-  function draw(chosen) {{
-    pen.clearRect(0, 0, 1200, 800);
-    points.forEach(([x, y, kind], i) => {{
-      pen.fillStyle = colours[kind % colours.length];
-      pen.beginPath();
-      pen.arc(x, y, i === chosen ? 13 : 5, 0, 7);
-      pen.fill();
-    }});
-  }}
-  function look(event) {{
-    const place = map.getBoundingClientRect();
-    const x = (event.clientX - place.left) * 1200 / place.width;
-    const y = (event.clientY - place.top) * 800 / place.height;
-    let best = 0, least = Infinity;
-    points.forEach((p, i) => {{
-      const far = (p[0] - x) ** 2 + (p[1] - y) ** 2;
-      if (far < least) {{ least = far; best = i; }}
-    }});
-    draw(best);
-    glass.drawImage(sheet, (best % columns) * side, Math.floor(best / columns) * side,
-      side, side, 0, 0, side, side);
-    text.textContent = "number " + points[best][3] + ": " + labels[points[best][2]];
-  }}
-  map.addEventListener("pointermove", look);
-  map.addEventListener("pointerdown", look);
-  draw(-1);
-}})();</script>"""
+_PAGE = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -133,23 +91,26 @@ def hover_map(
         for i, label in enumerate(names)
     )
     columns = int(np.ceil(np.sqrt(n)))
+    points = zip(x, y, kinds, numbers, strict=True)
+    data = {
+        "name": name,
+        "points": [[int(value) for value in point] for point in points],
+        "labels": names.tolist(),
+        "colours": _COLOURS,
+        "side": side,
+        "columns": columns,
+        "sheet": _sheet(images[..., 0], columns),
+    }
+    # A label must not end the script that it stands in.
+    script = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    kinds = html.escape(", ".join(names))
     return Html(
-        _PAGE.format(
+        _PAGE.substitute(
             name=html.escape(name),
             legend=legend,
-            alt=f"Map of {n} images of the kinds {html.escape(', '.join(names))}",
-            points=json.dumps(
-                [
-                    [int(v) for v in point]
-                    for point in zip(x, y, kinds, numbers, strict=True)
-                ],
-                separators=(",", ":"),
-            ),
-            labels=json.dumps(names.tolist()).replace("<", "\\u003c"),
-            colours=json.dumps(_COLOURS),
+            alt=f"Map of {n} images of the kinds {kinds}",
             side=side,
-            columns=columns,
-            sheet=_sheet(images[..., 0], columns),
+            data=script,
         )
     )
 
