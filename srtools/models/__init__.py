@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Projection",
         ],
         "reconstruction": ["automap", "dense_reconstruct", "reconstruct_cnn"],
+        "scale": ["check_range", "rescaled"],
         "u_net": ["unet", "unet_3layer", "unet_4layer"],
         "vae": ["CVAE", "GaussianSampling"],
         "vae_training": ["vae_inference", "vae_train"],

@@ -21,7 +21,8 @@ def pretrained(name: str) -> tuple[keras.Model, Card]:
         Not compiled: ready to predict, or to be trained further.
     card : Card
         What it was trained on, how well it does, and the range it was taught in: data
-        of another range, angle or pixel size are not what it knows.
+        of another range, angle or pixel size are not what it knows. `check_range`
+        compares the range, `rescaled` mends it.
 
     Raises
     ------
