@@ -6,6 +6,7 @@ derived from it and holds the outputs that the book shows and the tests verify.
     python scripts/notebooks.py sync [page ...]    derive the notebooks, keep outputs
     python scripts/notebooks.py run [page ...]     sync, execute, store the outputs
     python scripts/notebooks.py check [page ...]   say what is not in order
+    python scripts/notebooks.py turn N             name N notebooks that train, in turn
 
 Without a page all of them are meant. A page is a path, with or without its ending.
 Reference outputs are those of the quick scale, unless SRTOOLS_SCALE says otherwise.
@@ -15,6 +16,7 @@ import argparse
 import hashlib
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -257,24 +259,44 @@ def _text(output):
     return "\n".join([output.get("text", ""), *output.get("traceback", []), *shown])
 
 
+def turn(number: int, root: Path) -> list[str]:
+    """Return notebooks that introduce networks, others with every commit.
+
+    Those that only use networks of other pages are left out: they would train them all.
+    """
+    training = [p for p in pages([], root) if "trained(" in p.read_text()]
+    training += [p for p in pages([], root) if "RECIPES[" in p.read_text()]
+    names = sorted(
+        {p.relative_to(root).with_suffix(".ipynb").as_posix() for p in training}
+        - {"book/reconstruction/compare.ipynb"}
+    )
+    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout
+    first = int(commit, 16) % len(names)
+    return [names[(first + i) % len(names)] for i in range(number)]
+
+
 def main() -> int:
     """Read the command line, do what it says, return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", choices=["sync", "run", "check"])
-    parser.add_argument("page", nargs="*")
-    wish = parser.parse_args()
+    parser.add_argument("task", choices=["sync", "run", "check", "turn"])
+    parser.add_argument("page", nargs="*", help="for turn: how many")
+    asked = parser.parse_args()
+    if asked.task == "turn":
+        print(*turn(int(asked.page[0]), ROOT))
+        return False
     try:
-        sources = pages(wish.page, ROOT)
+        sources = pages(asked.page, ROOT)
     except FileNotFoundError as error:
         parser.error(str(error))
     failed, total = False, 0.0
     for source in sources:
         name = source.relative_to(ROOT)
-        if wish.task == "sync":
+        if asked.task == "sync":
             sync(source, ROOT)
-        elif wish.task == "check":
+        elif asked.task == "check":
             for fault in check(source, ROOT):
                 failed = True
                 print(f"{name}: {fault}")
@@ -287,7 +309,7 @@ def main() -> int:
             else:
                 total += seconds
                 print(f"{seconds:7.1f} s  {name}", flush=True)
-    if wish.task == "run":
+    if asked.task == "run":
         print(f"{total:7.1f} s  in all")
     return failed
 
