@@ -3,9 +3,9 @@
     python scripts/weights.py ship     take over what the pages have trained here
     python scripts/weights.py list     say what there is, and how large it is
 
-To renew all: empty ``srtools/weights`` of ``.keras`` and ``.json`` files, execute the
-pages, then ship. A network is shipped if its file is at most LARGEST bytes; larger ones
-are trained where they are used. Of several trainings of one name the newest is taken.
+To renew all: execute the pages, then ship. What is in the package goes first; of several
+trainings of one name the newest is taken. There is room for ALL bytes: what saves the
+most seconds a byte comes first, and what finds no room is trained where it is used.
 """
 
 import argparse
@@ -20,24 +20,32 @@ sys.path.insert(0, str(ROOT))
 from srtools.tutorial import cache_folder  # noqa: E402
 from srtools.weights import SHIPPED  # noqa: E402
 
-LARGEST, ALL = 3_000_000, 12_000_000  # bytes
+ALL = 12_000_000  # bytes
 
 
 def ship() -> None:
     """Copy networks and tuned settings from the cache into the package."""
-    folder = cache_folder() / "trained"
-    cards = sorted(folder.glob("*.json"), key=lambda card: card.stat().st_mtime)
-    for card in cards:
+    newest = {}
+    for card in (cache_folder() / "trained").glob("*.json"):
         stem = card.stem.rpartition("-")[0]
-        weights = card.with_suffix(".keras")
-        if weights.exists():
-            if weights.stat().st_size > LARGEST:
-                continue
-            shutil.copyfile(weights, SHIPPED / f"{stem}.keras")
-        shutil.copyfile(card, SHIPPED / f"{stem}.json")
-    size = sum(file.stat().st_size for file in SHIPPED.iterdir() if file.is_file())
-    if size > ALL:
-        sys.exit(f"expected at most {ALL / 1e6:.0f} MB in all, found {size / 1e6:.1f}")
+        if stem not in newest or card.stat().st_mtime > newest[stem].stat().st_mtime:
+            newest[stem] = card
+    files = {
+        stem: [f for f in (card, card.with_suffix(".keras")) if f.exists()]
+        for stem, card in newest.items()
+    }
+    sizes = {stem: sum(f.stat().st_size for f in files[stem]) for stem in files}
+    seconds = {stem: json.loads(newest[stem].read_text())["seconds"] for stem in files}
+    for file in [*SHIPPED.glob("*.json"), *SHIPPED.glob("*.keras")]:
+        file.unlink()
+    room = ALL
+    for stem in sorted(files, key=lambda s: sizes[s] / max(seconds[s], 0.1)):
+        if sizes[stem] > room:
+            print(f"{stem}: no room for its {sizes[stem] / 1e6:.1f} MB")
+            continue
+        room -= sizes[stem]
+        for file in files[stem]:
+            shutil.copyfile(file, SHIPPED / f"{stem}{file.suffix}")
 
 
 def show() -> None:
