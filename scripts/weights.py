@@ -3,7 +3,7 @@
     python scripts/weights.py ship     take over what the pages have trained here
     python scripts/weights.py list     say what there is, and how large it is
 
-To renew all: execute the pages, then ship. What is in the package goes first; of several
+To renew all: execute the pages, then ship. What was in the package goes; of several
 trainings of one name the newest is taken. There is room for ALL bytes: what saves the
 most seconds a byte comes first, and what finds no room is trained where it is used.
 """
