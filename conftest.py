@@ -17,6 +17,10 @@ REAL = {
     "book/real/tooth_denoise.ipynb": ["tooth"],
 }
 
+# Pages whose stored outputs are older than their code: skipped, and named, until they
+# are executed. `tests/test_notebooks.py` fails as soon as one of them is in order.
+WAITING = {"book/segmentation/unet.ipynb"}
+
 os.environ.setdefault("SRTOOLS_SCALE", "quick")  # the scale of the stored outputs
 
 
@@ -46,6 +50,10 @@ def pytest_collection_modifyitems(config, items):
         pages[item.path.relative_to(ROOT).as_posix()].append(item)
         if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+    for page in WAITING & pages.keys():
+        reason = f"{page} waits to be executed: its outputs are older than its code"
+        for cell in pages[page]:
+            cell.add_marker(pytest.mark.skip(reason=reason))
     for page in REAL.keys() & pages.keys():
         if missing := _missing(REAL[page]):
             reason = f"{page} needs {', '.join(missing)}: not in SRTOOLS_DATA, offline"

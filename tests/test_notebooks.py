@@ -7,9 +7,11 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
 
 import notebooks  # noqa: E402
+
+from conftest import WAITING  # noqa: E402
 
 PAGE = """\
 ---
@@ -43,9 +45,14 @@ print("holds")
 """
 
 
-@pytest.mark.parametrize(
-    "source", notebooks.pages([], ROOT), ids=lambda path: str(path.relative_to(ROOT))
-)
+def _page(source):
+    """A page, with the mark of those that wait to be executed."""
+    name = source.relative_to(ROOT).with_suffix(".ipynb").as_posix()
+    waits = pytest.mark.xfail(strict=True, reason="waits to be executed")
+    return pytest.param(source, marks=waits if name in WAITING else (), id=name)
+
+
+@pytest.mark.parametrize("source", map(_page, notebooks.pages([], ROOT)))
 def test_the_notebook_of_each_page_is_in_order(source):
     assert notebooks.check(source, ROOT) == []
 
