@@ -5,6 +5,7 @@ import pytest
 
 from srtools.models import (
     Needs,
+    alexnet,
     automap,
     dense_reconstruct,
     fbp_unet,
@@ -52,6 +53,18 @@ def test_a_network_that_no_machine_could_hold_is_counted_at_once():
     found = needs(automap, side, side)
     assert found.parameters > 2 * side**4
     assert found.training_bytes > 16 * found.parameters
+
+
+def test_what_was_only_counted_is_never_allocated():
+    needs(automap, 1024, 1024)
+    with keras.StatelessScope():  # creates on leaving what waits to be created
+        pass
+    assert alexnet((33, 33, 1), 1, small=True).count_params() > 0
+
+
+def test_an_error_of_the_builder_is_passed_on():
+    with pytest.raises(ValueError, match=r"positive sizes.*0, 3"):
+        needs(automap, 0, 3)
 
 
 def test_more_samples_a_step_need_more_memory_and_no_more_parameters():

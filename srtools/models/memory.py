@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -58,13 +59,20 @@ def needs(
     >>> needs(automap, 128, 128).parameters > 5e8
     True
     """
-    # In this scope Keras notes the shapes of weights and creates none of them.
-    with keras.StatelessScope(initialize_variables=False):
-        model = build(*args, **kwargs)
-    outputs = [layer.output for layer in model._flatten_layers(include_self=False)]
-    values = batch_size * sum(prod(output.shape[1:]) for output in outputs)
-    parameters = model.count_params()
-    return Needs(parameters, _BYTES * (4 * parameters + 2 * values))
+
+    def count():
+        # In this scope Keras notes the shapes of weights and creates none of them.
+        with keras.StatelessScope(initialize_variables=False):
+            model = build(*args, **kwargs)
+        layers = model._flatten_layers(include_self=False)
+        values = batch_size * sum(prod(layer.output.shape[1:]) for layer in layers)
+        parameters = model.count_params()
+        return Needs(parameters, _BYTES * (4 * parameters + 2 * values))
+
+    # It also lists them, to create them in the end. The list is the thread's own: in a
+    # thread that ends here nobody finds it.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(count).result()
 
 
 def fits(need: Needs) -> bool | None:
