@@ -52,7 +52,7 @@ def _page(source):
     return pytest.param(source, marks=waits if name in WAITING else (), id=name)
 
 
-@pytest.mark.parametrize("source", map(_page, notebooks.pages([], ROOT)))
+@pytest.mark.parametrize("source", [_page(p) for p in notebooks.pages([], ROOT)])
 def test_the_notebook_of_each_page_is_in_order(source):
     assert notebooks.check(source, ROOT) == []
 
