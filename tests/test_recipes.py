@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from srtools import tutorial
+from srtools.metrics import Table
 from srtools.models import reconstruct_cnn
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
@@ -38,6 +39,7 @@ def test_the_cnn_page_trains_the_network_that_the_others_load(task, tmp_path):
     last = next(i for i, c in enumerate(cells) if "tutorial.trained(" in c)
     names = {
         "keras": keras,
+        "Table": Table,
         "tutorial": tutorial,
         "reconstruct_cnn": reconstruct_cnn,
         "beam": task.beam,
