@@ -254,10 +254,12 @@ def test_other_precisions_train_and_predict_nearly_the_same(
 def test_all_of_the_above_on_another_backend(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
+    settings = {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"}
+    settings["JAX_ENABLE_X64"] = "1"  # without it, JAX has no float64
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
         cwd=Path(__file__).parents[1],
-        env=os.environ | {"KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+        env=os.environ | settings,
         capture_output=True,
         text=True,
         timeout=600,
