@@ -222,11 +222,15 @@ def check(source: Path, root: Path) -> list[str]:
         faults.append(
             "the first code cell is not the setup cell: begin it with # setup, sync"
         )
+    if "remove-cell" not in code[0].metadata.get("tags", []):
+        faults.append("readers see the setup cell: tag it remove-cell")
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         faults.append("not every cell was executed, in order: run")
     claims = [cell for cell in code if CLAIMS in cell.metadata.get("tags", [])]
     if not claims:
-        faults.append(f"the page claims nothing: tag a cell {CLAIMS}")
+        faults.append(
+            f"the page claims nothing: call claim(...), tag the cell {CLAIMS}"
+        )
     if not all(cell.outputs for cell in claims):
         faults.append(f"a cell tagged {CLAIMS} says nothing")
     for cell in code:
@@ -244,13 +248,26 @@ def check(source: Path, root: Path) -> list[str]:
                 faults.append(f"an error is stored {where}")
             if output.get("name") == "stderr":
                 faults.append(f"standard error is stored {where}")
+            if _has_picture(output) and not _alt(cell):
+                faults.append(f"a picture has no alternative text {where}")
             if found := LOCAL.search(_text(output)):
-                faults.append(f"{found[0]!r} is stored {where}: it differs elsewhere")
+                faults.append(
+                    f"{found[0]!r} is stored {where}: it differs elsewhere; end the "
+                    "line with ; or show less"
+                )
     return faults
 
 
 def _inputs(notebook):
     return [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
+
+
+def _has_picture(output):
+    return any(kind.startswith("image/") for kind in output.get("data", {}))
+
+
+def _alt(cell):
+    return cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
 
 
 def _text(output):

@@ -12,6 +12,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
 import notebooks  # noqa: E402
 
 from conftest import WAITING  # noqa: E402
+from srtools.datasets import catalogue  # noqa: E402
 
 PAGE = """\
 ---
@@ -61,9 +62,16 @@ def test_each_tutorial_is_in_the_contents_and_each_notebook_has_a_source():
     contents = (ROOT / "_toc.yml").read_text()
     for source in notebooks.pages([], ROOT):
         name = source.with_suffix(".ipynb").relative_to(ROOT).as_posix()
-        assert f"file: {name}\n" in contents
+        assert f"file: {name}\n" in contents, f"_toc.yml: expected '- file: {name}'"
     for notebook in (ROOT / "book").rglob("[!.]*.ipynb"):
         assert notebook.with_suffix(".md") in notebooks.pages([], ROOT), notebook
+
+
+def test_the_page_on_data_sets_shows_the_whole_catalogue():
+    shown = (ROOT / "book" / "datasets.ipynb").read_text()
+    missing = [name for name in catalogue() if name not in shown]
+    advice = "python scripts/notebooks.py run book/datasets.md"
+    assert not missing, f"book/datasets.ipynb lacks {missing}: {advice}"
 
 
 def make(root, page=PAGE, folder="book/part"):
@@ -230,6 +238,18 @@ def test_a_changed_tag_is_seen(source):
     assert "differs from its source" in faults(source)
     notebooks.sync(source, source.parents[2])
     assert "claims nothing" in faults(source)
+
+
+def test_a_setup_cell_that_readers_see_is_seen(source):
+    source.write_text(source.read_text().replace(":tags: [remove-cell]\n", ""))
+    notebooks.sync(source, source.parents[2])
+    assert "remove-cell" in faults(source)
+
+
+def test_a_picture_without_alternative_text_is_seen(source):
+    picture = nbformat.v4.new_output("display_data", {"image/png": "AAAA"})
+    change(source, lambda notebook: notebook.cells[-1].outputs.append(picture))
+    assert "alternative text" in faults(source)
 
 
 def test_a_claim_cell_without_output_is_seen(source):

@@ -209,7 +209,8 @@ def _read(path: Path) -> Catalogue:
             entries.append(Entry(name=name, **{"url": table.get("link"), **table}))
         except (KeyError, TypeError) as error:
             raise ValueError(
-                f"{path}: expected the keys of Entry in [{name}], found others: {error}"
+                f"{path}: expected the keys of Entry in [{name}], which its docstring "
+                f"explains: {error}"
             ) from error
     return Catalogue(entries)
 

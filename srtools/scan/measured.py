@@ -10,9 +10,10 @@ import numpy as np
 from srtools.scan.corrections import flat_field
 from srtools.scan.stacks import Stack
 from srtools.scan.widening import Fold, Pad
-from srtools.tomography import ParallelBeam
+from srtools.tomography import AstraBeam, ParallelBeam
 
 _log = logging.getLogger(__name__)
+_STORED = 1e8  # pixels times views: beyond, a matrix would take more than 5 GB
 
 
 @dataclass(frozen=True)
@@ -208,14 +209,21 @@ class Scan:
         Returns
         -------
         ParallelBeam
+            An `AstraBeam` where a stored matrix would take more than 5 GB: from 512
+            pixels and 380 views on.
 
         Raises
         ------
         ValueError
             If the axis is not known.
+        ImportError
+            If ASTRA is needed and not installed.
         """
         axis, width = self.known_axis, self.width
-        return ParallelBeam(size or width, self.angles, width, axis=axis)
+        size = size or width
+        large = size**2 * len(self.angles) > _STORED
+        kind = AstraBeam if large else ParallelBeam
+        return kind(size, self.angles, width, axis=axis)
 
     @property
     def known_axis(self) -> float:

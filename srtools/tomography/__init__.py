@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "astra_beam": ["AstraBeam"],
         "baselines": ["sirt", "tune", "tune_fbp", "tune_sirt", "tune_tv"],
         "faults": ["dead_column", "shifted_axis"],
         "filters": ["fbp_filter", "FILTERS"],
