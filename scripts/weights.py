@@ -3,9 +3,10 @@
     python scripts/weights.py ship     take over what the pages have trained here
     python scripts/weights.py list     say what there is, and how large it is
 
-To renew all: execute the pages, then ship. What was in the package goes; of several
-trainings of one name the newest is taken. There is room for ALL bytes: what saves the
-most seconds a byte comes first, and what finds no room is trained where it is used.
+To renew a page's: execute it, then ship. Of several trainings of one name the newest is
+taken; what is in the package and was not trained here stays. There is room for ALL
+bytes: what saves the most seconds a byte comes first, and what finds no room is trained
+where it is used. Networks that no page uses any more are deleted by hand.
 """
 
 import argparse
@@ -25,27 +26,28 @@ ALL = 12_000_000  # bytes
 
 def ship() -> None:
     """Copy networks and tuned settings from the cache into the package."""
-    newest = {}
-    for card in (cache_folder() / "trained").glob("*.json"):
-        stem = card.stem.rpartition("-")[0]
-        if stem not in newest or card.stat().st_mtime > newest[stem].stat().st_mtime:
-            newest[stem] = card
+    newest = {card.stem: card for card in SHIPPED.glob("*.json")}
+    trained_here = (cache_folder() / "trained").glob("*.json")
+    for card in sorted(trained_here, key=lambda card: card.stat().st_mtime):
+        newest[card.stem.rpartition("-")[0]] = card
     files = {
         stem: [f for f in (card, card.with_suffix(".keras")) if f.exists()]
         for stem, card in newest.items()
     }
     sizes = {stem: sum(f.stat().st_size for f in files[stem]) for stem in files}
     seconds = {stem: json.loads(newest[stem].read_text())["seconds"] for stem in files}
-    for file in [*SHIPPED.glob("*.json"), *SHIPPED.glob("*.keras")]:
-        file.unlink()
     room = ALL
     for stem in sorted(files, key=lambda s: sizes[s] / max(seconds[s], 0.1)):
+        shipped = [SHIPPED / f"{stem}{file.suffix}" for file in files[stem]]
         if sizes[stem] > room:
             print(f"{stem}: no room for its {sizes[stem] / 1e6:.1f} MB")
+            for file in shipped:
+                file.unlink(missing_ok=True)
             continue
         room -= sizes[stem]
-        for file in files[stem]:
-            shutil.copyfile(file, SHIPPED / f"{stem}{file.suffix}")
+        for file, copy in zip(files[stem], shipped, strict=True):
+            if file != copy:
+                shutil.copyfile(file, copy)
 
 
 def show() -> None:
