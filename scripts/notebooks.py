@@ -29,6 +29,12 @@ from jupytext.combine import combine_inputs_with_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 1800  # seconds a cell may take
+# Large arrays stay with the kernel's process: to give them back to Linux after a step of
+# a training, and to fetch them for the next, takes up to a third of the time.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "16000000000",
+}
 CLAIMS = "nbval-check-output"  # tag of the cells whose outputs the tests compare
 
 # The first code cell of every page.
@@ -165,6 +171,8 @@ def run(source: Path, root: Path) -> float:
     Its notebook is written when every cell has succeeded, and not before.
     """
     os.environ.setdefault("SRTOOLS_SCALE", "quick")
+    for name, value in KEEP_MEMORY.items():
+        os.environ.setdefault(name, value)
     stamp(source, root)
     notebook = derive(source)
     start = time.perf_counter()
