@@ -55,7 +55,7 @@ def fourier_correlation(first, second) -> FourierCorrelation:
     References
     ----------
     .. [1] van Heel & Schatz, "Fourier shell correlation threshold criteria", J. Struct.
-       Biol. 151 (2005) 250, doi:10.1016/j.jsb.2005.05.009; the line is their eq. 17.
+       Biol. 151 (2005) 250, doi:10.1016/j.jsb.2005.05.009.
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     sides = set(first.shape)
