@@ -28,13 +28,13 @@ from srtools.phantoms import (  # noqa: E402
 )
 from srtools.scan import find_axis, read_scan, remove_rings  # noqa: E402
 from srtools.tomography import ParallelBeam  # noqa: E402
-from srtools.tutorial.many_views import (  # noqa: E402
-    SIZE,
+from srtools.tutorial import (  # noqa: E402
     many_views_key,
     tv_many_views,
     unet_many_views,
 )
 
+SIZE = 64
 FOLDER = ROOT / "book" / "_static" / "try"
 HEAD = "// Written by scripts/export_browser.py.\n"
 SEED = 3  # of the objects: none of them is among the training pairs

@@ -16,7 +16,7 @@ from srtools.metrics import psnr
 from srtools.models import unet
 from srtools.phantoms import random_shapes, shepp_logan
 from srtools.tomography import FILTERS, ParallelBeam, sirt, tv
-from srtools.tutorial.many_views import ATTENUATION, PHOTONS, many_views_key
+from srtools.tutorial import ATTENUATION, PHOTONS, many_views_key
 
 ROOT = Path(__file__).parents[1]
 TRY = ROOT / "book" / "_static" / "try"
