@@ -121,6 +121,16 @@ def many_views_key(*, seed: int = 1) -> str:
     """Return the key under which `unet_many_views` is kept, without drawing its data.
 
     It changes with the network, its settings, and the code behind its data.
+
+    Parameters
+    ----------
+    seed : int
+        As for `unet_many_views`.
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits.
     """
     model, recipe, fit = _set_up(VIEWS)
     train, val = (
@@ -140,10 +150,15 @@ def _set_up(views):
 
 
 def tv_many_views() -> float:
-    """Return the weight of `tv` that does best over all numbers of views and doses.
+    """Return the weight of TV that does best over all numbers of views and doses.
 
-    It is chosen on shapes that are scanned as those of the network, none of which it
-    saw.
+    It is chosen on shapes that are scanned as those of the network, and that it was not
+    trained on.
+
+    Returns
+    -------
+    float
+        For `srtools.tomography.tv`.
     """
     recipe = {"scores": _tv_scores}
     return tuned("tv many views", _best_weight, recipe=recipe, seed=1)
