@@ -450,7 +450,7 @@ def test_the_network_agrees_with_keras_in_a_browser(page):
     ("control", "value", "moved"),
     [
         ("views", 8, {"fbp", "iterated", "network"}),
-        ("photons", 0, {"fbp", "iterated", "network"}),
+        ("photons", 9, {"fbp", "iterated", "network"}),
         ("axis", 3, {"fbp", "iterated", "network"}),
         ("wedge", 60, {"fbp", "iterated", "network"}),
         ("filter", "ramp", {"fbp"}),
