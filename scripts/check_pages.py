@@ -74,7 +74,12 @@ def browser():
 
     options = webdriver.ChromeOptions()
     options.binary_location = next(filter(None, map(shutil.which, BROWSERS)))
-    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+    ):
         options.add_argument(argument)
     options.set_capability(
         "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
@@ -111,13 +116,18 @@ def check(driver, page: Path) -> list[str]:
     for entry in driver.get_log("browser"):
         if entry["level"] in ("SEVERE", "WARNING"):
             faults.append(f"console: {entry['message'][:200]}")
+    faults += [f"asks another host: {url}" for url in other_hosts(driver)]
+    return list(dict.fromkeys(faults))
+
+
+def other_hosts(driver) -> list[str]:
+    """Return the addresses beyond this machine that pages asked since last time."""
+    urls = []
     for entry in driver.get_log("performance"):
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
-            url = message["params"]["request"]["url"]
-            if url.split(":")[0] not in ("file", "data", "blob"):
-                faults.append(f"asks another host: {url}")
-    return list(dict.fromkeys(faults))
+            urls.append(message["params"]["request"]["url"])
+    return [url for url in urls if url.split(":")[0] not in ("file", "data", "blob")]
 
 
 def look(html: Path, pages: list[Path]) -> list[str]:

@@ -1,10 +1,8 @@
 """The book builds without a warning, and holds what its contents promise."""
 
 import json
-import os
 import posixpath
 import re
-import subprocess
 import sys
 import tomllib
 from html import escape
@@ -32,25 +30,6 @@ PAGES = [
 
 ROOMS = [path.parent.name for path in (ROOT / "srtools").glob("*/__init__.py")]
 ROOMS += [path.stem for path in (ROOT / "srtools").glob("[!_]*.py")]
-
-
-@pytest.fixture(scope="module")
-def html(tmp_path_factory):
-    """Build the book as if on a fork; it must leave the checkout alone."""
-    folder = tmp_path_factory.mktemp("book")
-    before = set(ROOT.iterdir()) | set((ROOT / "book").rglob("*"))
-    program = "import jupyter_book.cli.main as book; book.main()"
-    command = [sys.executable, "-c", program, "build", str(ROOT)]
-    built = subprocess.run(
-        [*command, "-W", "--keep-going", "--path-output", str(folder)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "GITHUB_REPOSITORY": "someone/fork", "NO_COLOR": "1"},
-    )
-    said = [line for line in built.stderr.splitlines() if "absl" not in line]
-    assert built.returncode == 0, "\n".join(said)
-    assert set(ROOT.iterdir()) | set((ROOT / "book").rglob("*")) == before
-    return folder / "_build" / "html"
 
 
 def read(html, page):
