@@ -1,0 +1,67 @@
+"""Cut the pictures of the front page out of the figures of the pages.
+
+    python scripts/cards.py
+
+Run it when a page named below was executed: the front page then shows what it shows.
+"""
+
+import base64
+import io
+import sys
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "book" / "_static" / "cards"
+SIZE = 480, 300  # pixels
+# Name of the picture: page, number of its figure, and what to cut out of it, as shares
+# of width and height: left, top, right, bottom.
+CARDS = {
+    "own_scan": ("real/own_scan", 4, (0.45, 0.2, 0.8, 0.8)),
+    "compare": ("reconstruction/compare", 0, (0.0, 0.02, 0.92, 0.68)),
+    "alloy": ("real/alloy", 1, (0.0, 0.0, 0.9, 0.5)),
+    "vae": ("denoising/vae", 1, (0.0, 0.03, 0.9, 0.5)),
+    "tsne": ("inspection/tsne", 5, (0.0, 0.0, 1.0, 1.0)),
+    "tomograms": ("superresolution/tomograms", 1, (0.0, 0.0, 0.9, 0.5)),
+}
+
+
+def pictures(page: str) -> list[Image.Image]:
+    """Return the figures of a page, in order."""
+    notebook = nbformat.read(ROOT / "book" / f"{page}.ipynb", as_version=4)
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    drawn = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
+    return [Image.open(io.BytesIO(base64.b64decode(png))) for png in drawn]
+
+
+def cut(picture: Image.Image, box: tuple) -> Image.Image:
+    """Cut a part out of a picture, and fit it on white ground."""
+    width, height = picture.size
+    left, top, right, bottom = box
+    part = picture.convert("RGB").crop(
+        (
+            round(left * width),
+            round(top * height),
+            round(right * width),
+            round(bottom * height),
+        )
+    )
+    scale = min(SIZE[0] / part.width, SIZE[1] / part.height)
+    part = part.resize((round(scale * part.width), round(scale * part.height)))
+    card = Image.new("RGB", SIZE, "white")
+    card.paste(part, ((SIZE[0] - part.width) // 2, (SIZE[1] - part.height) // 2))
+    return card
+
+
+def main() -> int:
+    """Write all cards."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, (page, number, box) in CARDS.items():
+        cut(pictures(page)[number], box).save(FOLDER / f"{name}.png", optimize=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
