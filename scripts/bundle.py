@@ -182,8 +182,9 @@ def tools(folder: Path) -> dict[str, Path]:
     needs = folder / "requirements.txt"
     needs.write_text("\n".join(requirements()) + "\n")
     sheet = ROOT / "book" / "_static" / "cheat_sheet.pdf"
-    toc = {"_toc.yml": ROOT / "_toc.yml"}  # by which the pages find data and cache
-    return {**files, **toc, "tools/requirements.txt": needs, "cheat_sheet.pdf": sheet}
+    files |= {"_toc.yml": ROOT / "_toc.yml"}  # by which the pages find data and cache
+    files |= _below(ROOT / "benchmarks" / "results", "benchmarks/results")
+    return {**files, "tools/requirements.txt": needs, "cheat_sheet.pdf": sheet}
 
 
 def _below(folder, name):

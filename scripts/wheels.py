@@ -101,8 +101,9 @@ def lacking(folder: Path, there: dict[str, str]) -> list[str]:
 
 def _requirements(wheel: Path) -> Iterator[Requirement]:
     with zipfile.ZipFile(wheel) as content:
-        (name,) = (n for n in content.namelist() if n.endswith(".dist-info/METADATA"))
-        about = email.message_from_bytes(content.read(name))
+        names = content.namelist()  # what is vendored lies deeper
+        (own,) = (n for n in names if re.fullmatch(r"[^/]*\.dist-info/METADATA", n))
+        about = email.message_from_bytes(content.read(own))
     yield from map(Requirement, about.get_all("Requires-Dist", []))
 
 
