@@ -94,7 +94,7 @@ def install(root=ROOT):
         return "Copy and unpack the archive again:\n  " + shown
     if shutil.disk_usage(str(root)).free < NEEDED:
         return f"The disk is nearly full: {NEEDED / 1e9:.0f} GB are needed"
-    print("Installing; this takes two or three minutes.")
+    print("Installing; this takes a minute or two.")
     finished = root / ".venv" / "complete"
     if finished.exists():
         finished.unlink()
@@ -105,7 +105,7 @@ def install(root=ROOT):
         wheels.append("--no-index")
     (own,) = (root / "wheels").glob("superres_tomo-*.whl")
     try:
-        pip = [*_venv(root, told), "install", "--quiet", *wheels]
+        pip = [*_venv(root, told), "install", "--quiet", "--no-compile", *wheels]
         needs = str(root / "tools" / "requirements.txt")
         subprocess.run([*pip, "-r", needs], check=True, env=kept)
         subprocess.run([*pip, "--no-deps", str(own)], check=True, env=kept)
