@@ -123,7 +123,6 @@ if __name__ == "__main__":
     if wrong:
         print(wrong)
     else:
-        print(
-            "Installed. Start with: " + ("start" if os.name == "nt" else "sh start.sh")
-        )
+        start = "start.bat" if os.name == "nt" else "sh start.sh"
+        print("Installed. To open the notebooks: " + start)
     sys.exit(bool(wrong))
