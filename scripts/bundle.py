@@ -39,6 +39,7 @@ def book(folder: Path) -> dict[str, Path]:
     """Return the files of the book as HTML, building it where it is not up to date."""
     html = ROOT / "_build" / "html"
     sources = [ROOT / "_toc.yml", ROOT / "_config.yml", *(ROOT / "book").rglob("*.*")]
+    sources += (ROOT / "srtools").rglob("*.py")  # their docstrings are the reference
     newest = max(path.stat().st_mtime for path in sources if path.is_file())
     built = html / "index.html"
     if not built.exists() or built.stat().st_mtime < newest:

@@ -99,12 +99,17 @@ def test_the_shell_script_finds_out_that_no_python_fits(unpacked):
     assert done.returncode == 1 and "run  sh install.sh" in done.stdout
 
 
-def test_an_interruption_leaves_no_archive(parts, tmp_path, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    "end", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_an_interruption_or_a_full_disk_leaves_no_archive(
+    parts, tmp_path, monkeypatch, end
+):
+    def stopped(*_):
+        raise end
 
-    monkeypatch.setattr(bundle, "_add", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(bundle, "_add", stopped)
+    with pytest.raises(type(end)):
         bundle.write(parts, {}, tmp_path / "a.zip")
     assert not list(tmp_path.glob("a.zip*"))
 
