@@ -268,11 +268,11 @@ def make(output: Path, platforms: list[str], pythons: list[str]) -> dict:
             Path(work, name).mkdir()
         print("the package, with its trained networks", flush=True)
         files = package(Path(work, "package"))
+        files |= wheels(platforms, pythons, Path(work, "wheels"))
         print("data", flush=True)
         files |= open_data(missing) | made_here(missing)
         print("the book, and notebooks for participants", flush=True)
         files |= book(Path(work)) | participants(Path(work, "notebooks"))
-        files |= wheels(platforms, pythons, Path(work, "wheels"))
         files |= tools(Path(work, "text"))
         git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
         done = subprocess.run(git, capture_output=True, text=True)

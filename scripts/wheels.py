@@ -171,7 +171,8 @@ def _reason(said, name, python):
         tried = re.search(r"from versions: ([^)]*)\)", said)
         others = "there is none for it at all"
         if tried and tried[1] != "none":
-            others = f"there are wheels of {tried[1]}"
+            newest = ", ".join(tried[1].split(", ")[-3:])
+            others = f"the newest that has one: {newest}"
         return (
             f"{where}: expected a wheel of {found[1]}; {others}. Ask for another "
             f"--platform ({', '.join(PLATFORMS)}) or --python, or look at the network"

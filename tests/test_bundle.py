@@ -202,7 +202,7 @@ def test_a_platform_without_a_wheel_is_named_with_what_there_is(monkeypatch):
     )
     reason = wheels._reason(said, "macos", "3.10")
     assert reason.startswith("macos, Python 3.10: expected a wheel of tensorflow==2.21")
-    assert "there are wheels of 2.15.0, 2.16.2" in reason and "--python" in reason
+    assert "the newest that has one: 2.15.0, 2.16.2" in reason and "--python" in reason
     none = wheels._reason(said.replace("2.15.0, 2.16.2", "none"), "macos", "3.10")
     assert "there is none for it at all" in none
     full = "ERROR: [Errno 28] No space left on device"
