@@ -31,6 +31,7 @@ FOLDER = "superres-tomo-workshop"  # into which the archive unpacks
 AT_HAND = (
     16_000_000  # bytes of networks and simulated data: others are made in a minute
 )
+TESTED = ("3.11", "3.12", "3.13")  # Pythons
 PACKED = {".whl", ".keras", ".png", ".tif", ".tiff"}  # hardly get smaller
 FREE = {True: 2.5e9, False: 4e8}  # bytes of disk that an archive takes meanwhile
 
@@ -106,12 +107,17 @@ def requirements(name: str | None = None) -> list[str]:
     ]
 
 
-def wheels(platforms: list[str], pythons: list[str], folder: Path) -> dict[str, Path]:
-    """Download the wheels of everything, for each platform and Python."""
-    from tqdm import tqdm
-    from wheels import collect
+def downloads(
+    platforms: list[str], pythons: list[str], folder: Path
+) -> tuple[dict[str, Path], dict[str, list[str]]]:
+    """Download everything that pip needs, for each platform and Python.
 
-    files = {}
+    Returns the wheels, and the versions of each package.
+    """
+    from tqdm import tqdm
+    from wheels import collect, versions
+
+    files, packages = {}, {}
     for name in platforms:
         for python in pythons:
             place = folder / f"{name}-{python}"
@@ -119,7 +125,9 @@ def wheels(platforms: list[str], pythons: list[str], folder: Path) -> dict[str, 
             with tqdm(desc=f"wheels for {name}, Python {python}", unit="") as bar:
                 collect(requirements(name), name, python, place, lambda _: bar.update())
             files |= _below(place, "wheels")
-    return files
+            for package, version in versions(place).items():
+                packages[package] = sorted({*packages.get(package, ()), version})
+    return files, packages
 
 
 def open_data(missing: list[str]) -> dict[str, Path]:
@@ -253,9 +261,7 @@ def make(output: Path, platforms: list[str], pythons: list[str]) -> dict:
 
     Without platforms it has no wheels but the package's own.
     """
-    import wheels as of_pip
-
-    need = FREE[bool(platforms)]
+    need = FREE[bool(platforms)] * max(1, len(platforms) * len(pythons))
     for place in {output.parent, Path(tempfile.gettempdir())}:
         if (free := shutil.disk_usage(place).free) < need:
             raise OSError(
@@ -268,20 +274,14 @@ def make(output: Path, platforms: list[str], pythons: list[str]) -> dict:
             Path(work, name).mkdir()
         print("the package, with its trained networks", flush=True)
         files = package(Path(work, "package"))
-        files |= wheels(platforms, pythons, Path(work, "wheels"))
+        found, packages = downloads(platforms, pythons, Path(work, "wheels"))
         print("data", flush=True)
-        files |= open_data(missing) | made_here(missing)
+        files |= found | open_data(missing) | made_here(missing)
         print("the book, and notebooks for participants", flush=True)
         files |= book(Path(work)) | participants(Path(work, "notebooks"))
         files |= tools(Path(work, "text"))
         git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
         done = subprocess.run(git, capture_output=True, text=True)
-        packages: dict[str, list[str]] = {}
-        for place in sorted(Path(work, "wheels").iterdir()):
-            for package_name, version in of_pip.versions(place).items():
-                packages.setdefault(package_name, [])
-                if version not in packages[package_name]:
-                    packages[package_name].append(version)
         told = {
             "name": "superres-tomo workshop",
             "commit": done.stdout.strip() or "unknown",
@@ -302,8 +302,7 @@ def main() -> int:
     )
     parser.add_argument("task", nargs="?", choices=["make", "check"], default="make")
     parser.add_argument("--platform", nargs="+", metavar="NAME", help="of the laptops")
-    version = "{}.{}".format(*sys.version_info[:2])
-    parser.add_argument("--python", nargs="+", metavar="X.Y", default=[version])
+    parser.add_argument("--python", nargs="+", metavar="X.Y", help="of the laptops")
     parser.add_argument("--no-wheels", action="store_true")
     parser.add_argument("--output", type=Path, default=Path(f"{FOLDER}.zip"))
     asked = parser.parse_args()
@@ -319,7 +318,9 @@ def main() -> int:
             if name not in PLATFORMS:
                 expected = ", ".join(PLATFORMS)
                 raise ValueError(f"--platform: expected {expected}, received {name!r}")
-        told = make(asked.output.absolute(), platforms, asked.python)
+        here = ["{}.{}".format(*sys.version_info[:2])]
+        pythons = asked.python or (here if platforms else list(TESTED))
+        told = make(asked.output.absolute(), platforms, pythons)
     except KeyboardInterrupt:
         print("\ninterrupted: there is no archive")
         return 1
