@@ -32,7 +32,7 @@ AT_HAND = (
     16_000_000  # bytes of networks and simulated data: others are made in a minute
 )
 TESTED = ("3.11", "3.12", "3.13")  # Pythons
-PACKED = {".whl", ".keras", ".png", ".tif", ".tiff"}  # hardly get smaller
+PACKED = {".whl", ".keras", ".png"}  # hardly get smaller
 FREE = {True: 2.5e9, False: 4e8}  # bytes of disk that an archive takes meanwhile
 
 
