@@ -36,6 +36,12 @@ from jupytext.combine import combine_inputs_with_outputs
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 1800  # seconds a cell may take
 SOLUTION = re.compile(r"\n*^ *<details><summary>Solution.*?</details>", re.M | re.S)
+# Large arrays stay with the kernel's process: to give them back to Linux after a step
+# of a training, and to fetch them for the next, takes up to a third of the time.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "16000000000",
+}
 CLAIMS = "nbval-check-output"  # tag of the cells whose outputs the tests compare
 
 # The first code cell of every page.
@@ -181,6 +187,8 @@ def for_participants(source: Path):
 def execute(notebook, folder: Path) -> float:
     """Run all cells in a folder, at the quick scale; return the seconds it took."""
     os.environ.setdefault("SRTOOLS_SCALE", "quick")
+    for name, value in KEEP_MEMORY.items():
+        os.environ.setdefault(name, value)
     start = time.perf_counter()
     nbclient.NotebookClient(
         notebook,
@@ -304,6 +312,7 @@ def turn(number: int, root: Path) -> list[str]:
     """Return notebooks that introduce networks, others with every commit.
 
     Those that only use networks of other pages are left out: they would train them all.
+    Neighbours in the list train alike long, so that pages far apart are taken together.
     """
     training = [p for p in pages([], root) if "trained(" in p.read_text()]
     training += [p for p in pages([], root) if "RECIPES[" in p.read_text()]
@@ -314,7 +323,8 @@ def turn(number: int, root: Path) -> list[str]:
     git = ["git", "-C", str(root), "rev-parse", "HEAD"]
     commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout
     first = int(commit, 16) % len(names)
-    return [names[(first + i) % len(names)] for i in range(number)]
+    apart = max(len(names) // number, 1)
+    return [names[(first + i * apart) % len(names)] for i in range(number)]
 
 
 def main() -> int:
