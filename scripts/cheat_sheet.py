@@ -56,7 +56,11 @@ METHODS = {
         ["some hundred pairs of the same kind", "primal-dual", "fewest weights"],
         ["thousands of pairs, speed matters", "FBP + U-Net", "one pass"],
         ["unknown geometry, up to 64 pixels", "CNN, AUTOMAP", "many pairs"],
-        ["training objects unlike the sample", "no network", "or better objects"],
+        [
+            "training objects unlike the sample",
+            "FBP or TV first",
+            "unseen views decide",
+        ],
     ],
     "denoise": [
         ["clean images at hand", "U-Net, spatial VAE", "noisy-clean pairs"],
@@ -90,7 +94,7 @@ BLIND = [
     "Project the image: does it explain the measurement?",
     "Left unexplained: much more than the noise is wrong,",
     "   much less has fitted the noise.",
-    "Hold views out; ask which image predicts them.",
+    "Views held out rank images; seen ones only exclude.",
     "Repeat the exposure: what differs was made up.",
     "Another object, dose or view count: what breaks?",
 ]

@@ -69,6 +69,26 @@ def test_a_tutorial_asks_to_change_a_number_and_to_predict(page):
         assert text.count("<details>") == 1, "expected one folded solution"
 
 
+def test_the_plans_name_sections_and_exercises_that_there_are():
+    text = (ROOT / "book" / "teach.md").read_text()
+    plans = text.split("\n## Three hours\n")[1].split("\n## Where people")[0]
+    rows = [row for row in plans.splitlines() if row.startswith("| ")]
+    page, named = None, 0
+    for row in rows:
+        if linked := re.search(r"\]\(([\w/]+)\.ipynb\)", row):
+            page = ROOT / "book" / f"{linked[1]}.md"
+        for kind in KINDS:
+            row = row.replace(kind[1:-2], "")
+        for section in re.findall(r"(?<!\*)\*([A-Z][^*]+)\*", row):
+            headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+            assert any(h.startswith(section) for h in headings), (page, section)
+            named += 1
+        for number in re.findall(r"[Ee]xercise (\d)", row):
+            assert int(number) <= len(exercises(page)), (page, row)
+            named += 1
+    assert named > 20
+
+
 # What one has to know about names, to run no more of a page than a solution needs.
 ALTERING = {"trained", "train", "fit", "train_on_batch", "set_weights"}
 
