@@ -114,12 +114,17 @@ def network(seconds=SECONDS):
 
 def pages(speed):
     """How long will the pages take here?"""
+
+    def shown(seconds):
+        if seconds < 90:
+            return f"{seconds:.0f} s"
+        return f"{seconds / 60:.0f} min"
+
     here = {name: SPEED / speed * seconds for name, seconds in PAGES.items()}
-    said = ", ".join(f"{name} {here[name]:.0f} s" for name in PAGES)
-    total = sum(here.values()) / 60
-    if max(here.values()) < 300:
-        return True, f"pages will take about: {said} (all {total:.0f} min)"
-    return False, f"slow: pages will take about {said}; sit beside somebody"
+    said = ", ".join(f"{name} {shown(here[name])}" for name in PAGES)
+    if max(here.values()) < 400:
+        return True, f"pages will take about: {said}"
+    return False, f"slow: pages will take about: {said}; sit beside somebody"
 
 
 def check(seconds=SECONDS, say=print):
