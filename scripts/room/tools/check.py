@@ -18,9 +18,9 @@ PACKAGES = ("numpy", "scipy", "h5py", "skimage", "sklearn", "matplotlib")
 PACKAGES += ("tensorflow", "keras", "jupyterlab", "srtools")
 SECONDS = 10.0
 
-# What pages take where the network below learns at SPEED steps a second, in seconds,
-# with the weights that come with the package: `pytest` prints it at its end.
-SPEED = 100.0
+# Seconds that pages take on two quiet cores, where the network below learns at SPEED
+# steps a second, with the weights that come with the package: `pytest` prints them.
+SPEED = 8.0
 PAGES = {
     "tomography": 60,
     "reconstruction/cnn": 20,
