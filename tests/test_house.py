@@ -15,7 +15,7 @@ FLOORS = (
     ("xrdct",),
     ("datasets", "scan"),
     ("models",),
-    ("inspection", "segmentation"),
+    ("inspection", "segmentation", "superresolution"),
     ("plotting", "tutorial"),
     ("command",),
 )

@@ -31,7 +31,12 @@ def pretrained(name: str) -> tuple[keras.Model, Card]:
     ValueError
         If its file is damaged, or this Keras cannot read it.
     """
-    from srtools.models import alex_net, physics_aware, vae  # noqa: F401 (their layers)
+    from srtools.models import (  # noqa: F401 (their layers)
+        alex_net,
+        physics_aware,
+        super_resolution,
+        vae,
+    )
 
     path = SHIPPED / f"{name}.keras"
     if not path.exists():

@@ -9,9 +9,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "baselines": ["sirt", "tune", "tune_fbp", "tune_sirt", "tune_tv"],
         "faults": ["dead_column", "shifted_axis"],
         "filters": ["fbp_filter", "FILTERS"],
-        "geometry": ["Geometry"],
+        "geometry": ["check_batch", "Geometry"],
         "noise": ["gaussian_noise", "noise_level", "poisson_noise"],
         "parallel_beam": ["ParallelBeam"],
+        "resampling": ["bicubic", "Polyphase"],
         "total_variation": ["denoise_tv", "tv"],
     },
 )
