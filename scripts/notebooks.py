@@ -7,8 +7,13 @@ derived from it and holds the outputs that the book shows and the tests verify.
     python scripts/notebooks.py run [page ...]     sync, execute, store the outputs
     python scripts/notebooks.py check [page ...]   say what is not in order
     python scripts/notebooks.py turn N             name N notebooks that train, in turn
+    python scripts/notebooks.py figures page ...   its figures as slides: PNG and SVG,
+                                                   with titles and alternative texts
+    python scripts/notebooks.py participants [page ...]
+                                                   without solutions and outputs
 
 Without a page all of them are meant. A page is a path, with or without its ending.
+What the last two write is in ``_build``.
 Reference outputs are those of the quick scale, unless SRTOOLS_SCALE says otherwise.
 """
 
@@ -24,11 +29,13 @@ from pathlib import Path
 import jupytext
 import nbclient
 import nbformat
+import slides
 import yaml
 from jupytext.combine import combine_inputs_with_outputs
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 1800  # seconds a cell may take
+SOLUTION = re.compile(r"\n*^ *<details><summary>Solution.*?</details>", re.M | re.S)
 # Large arrays stay with the kernel's process: to give them back to Linux after a step
 # of a training, and to fetch them for the next, takes up to a third of the time.
 KEEP_MEMORY = {
@@ -165,16 +172,23 @@ def sync(source: Path, root: Path) -> None:
     nbformat.write(derive(source), source.with_suffix(".ipynb"))
 
 
-def run(source: Path, root: Path) -> float:
-    """Execute a page; return the seconds that it took.
+def for_participants(source: Path):
+    """Return the notebook of a page without its solutions and its outputs."""
+    notebook = derive(source)
+    notebook.metadata.pop("superres_tomo", None)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = SOLUTION.sub("", cell.source)
+        else:
+            cell.update(outputs=[], execution_count=None)
+    return notebook
 
-    Its notebook is written when every cell has succeeded, and not before.
-    """
+
+def execute(notebook, folder: Path) -> float:
+    """Run all cells in a folder, at the quick scale; return the seconds it took."""
     os.environ.setdefault("SRTOOLS_SCALE", "quick")
     for name, value in KEEP_MEMORY.items():
         os.environ.setdefault(name, value)
-    stamp(source, root)
-    notebook = derive(source)
     start = time.perf_counter()
     nbclient.NotebookClient(
         notebook,
@@ -182,9 +196,19 @@ def run(source: Path, root: Path) -> float:
         kernel_name="python3",
         record_timing=False,
         extra_arguments=["--log-level=ERROR"],
-        resources={"metadata": {"path": str(source.parent)}},
+        resources={"metadata": {"path": str(folder)}},
     ).execute()
-    seconds = time.perf_counter() - start
+    return time.perf_counter() - start
+
+
+def run(source: Path, root: Path) -> float:
+    """Execute a page; return the seconds that it took.
+
+    Its notebook is written when every cell has succeeded, and not before.
+    """
+    stamp(source, root)
+    notebook = derive(source)
+    seconds = execute(notebook, source.parent)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = _joined([o for o in cell.outputs if _is_lasting(o)])
@@ -308,7 +332,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", choices=["sync", "run", "check", "turn"])
+    tasks = ["sync", "run", "check", "turn", "figures", "participants"]
+    parser.add_argument("task", choices=tasks)
     parser.add_argument("page", nargs="*", help="for turn: how many")
     asked = parser.parse_args()
     if asked.task == "turn":
@@ -327,6 +352,19 @@ def main() -> int:
             for fault in check(source, ROOT):
                 failed = True
                 print(f"{name}: {fault}")
+        elif asked.task == "participants":
+            path = ROOT / "_build" / "participants" / name.with_suffix(".ipynb")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(for_participants(source), path)
+        elif asked.task == "figures":
+            folder = ROOT / "_build" / "figures" / name.with_suffix("")
+            try:
+                count = slides.export(source, folder)
+            except FAILURES as error:
+                failed = True
+                print(f"{name}: failed; nothing is written\n{error}")
+            else:
+                print(f"{count} figures and slides.html: {folder.relative_to(ROOT)}")
         else:
             try:
                 seconds = run(source, ROOT)
