@@ -1,0 +1,150 @@
+"""Noise2Inverse: learn to denoise from nothing but the noisy scan itself."""
+
+import keras
+import numpy as np
+
+STRATEGIES = ("X:1", "1:X")
+"""Predict one part from the mean of the others, or the mean of the others from one."""
+
+_MULTIPLE = 32  # sides that any U-Net of the package can halve
+
+
+class SplitPatches(keras.utils.PyDataset):
+    """Patches of independent reconstructions of one scan, for ``model.fit``.
+
+    A batch is drawn when it is asked for: at random places of random slices, turned
+    and mirrored at random, from one part of the views and from the others. What the
+    network is shown and what it is to predict have the sample in common, and no noise:
+    it can only learn the sample [1]_. No clean image is used.
+
+    Parameters
+    ----------
+    images : array, shape (parts, n, height, width, 1)
+        Reconstructions of disjoint parts of the views, as `srtools.scan.SplitViews`
+        makes them.
+    strategy : {"X:1", "1:X"}
+        ``"X:1"`` shows the mean of all parts but one and predicts that one; ``"1:X"``
+        the other way round. Of two parts, both are the same.
+    patch : int
+        Side of the patches [pixels].
+    batch_size : int
+        Patches a batch.
+    batches : int
+        Batches an epoch.
+    seed : int
+        Of all that is drawn.
+
+    Raises
+    ------
+    ValueError
+        If the images have another shape, fewer than two parts, are smaller than a
+        patch or not finite; or the strategy is unknown.
+
+    References
+    ----------
+    .. [1] Hendriksen, Pelt, Batenburg, "Noise2Inverse: self-supervised deep
+       convolutional denoising for tomography", IEEE Trans. Comput. Imaging 6 (2020)
+       1320, doi:10.1109/TCI.2020.3019647.
+    """
+
+    def __init__(
+        self,
+        images,
+        strategy: str = "X:1",
+        *,
+        patch: int = 64,
+        batch_size: int = 16,
+        batches: int = 100,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self._shown, self._wanted = _roles(images, strategy)
+        if min(self._shown.shape[2:4]) < patch or patch < 1:
+            raise ValueError(
+                f"expected patches of 1 to {min(self._shown.shape[2:4])} pixels, as "
+                f"the images allow, received {patch}"
+            )
+        self.settings = {
+            "images": list(self._shown.shape),
+            "strategy": strategy,
+            "patch": patch,
+            "batch_size": batch_size,
+            "batches": batches,
+            "seed": seed,
+        }
+        self._epoch = 0
+
+    def __len__(self):
+        """Return the number of batches."""
+        return self.settings["batches"]
+
+    def __getitem__(self, index):
+        """Return a batch: what is shown and what is wanted, (n, patch, patch, 1)."""
+        side, n = self.settings["patch"], self.settings["batch_size"]
+        rng = np.random.default_rng((self.settings["seed"], self._epoch, index))
+        parts, slices, height, width, _ = self._shown.shape
+
+        def draw(stop):
+            return rng.integers(stop, size=(n, 1, 1))
+
+        part, number = draw(parts), draw(slices)
+        row, column = draw(height - side + 1), draw(width - side + 1)
+        along, across = np.mgrid[:side, :side]
+        swapped = draw(2) == 1
+        i, j = np.where(swapped, across, along), np.where(swapped, along, across)
+        i = row + np.where(draw(2) == 1, side - 1 - i, i)
+        j = column + np.where(draw(2) == 1, side - 1 - j, j)
+        place = part, number, i, j
+        return self._shown[place], self._wanted[place]
+
+    def on_epoch_end(self):
+        """Draw others in the next epoch."""
+        self._epoch += 1
+
+
+def denoise_split(model: keras.Model, images, strategy: str = "X:1") -> np.ndarray:
+    """Denoise a scan with a network that was trained on `SplitPatches` of it.
+
+    Each part in turn is left out (``"X:1"``) or shown alone (``"1:X"``); what the
+    network makes of them is averaged.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Images (n, height, width, 1) to images of that shape, with sides that may vary.
+    images : array, shape (parts, n, height, width, 1)
+        Of any height and width.
+    strategy : {"X:1", "1:X"}
+        That of the training.
+
+    Returns
+    -------
+    float32 array, shape (n, height, width, 1)
+
+    Raises
+    ------
+    ValueError
+        As `SplitPatches`.
+    """
+    shown, _ = _roles(images, strategy)
+    height, width = shown.shape[2:4]
+    extra = ((0, 0), (0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0))
+    flat = np.pad(shown.reshape(-1, height, width, 1), extra, mode="reflect")
+    found = model.predict(flat, batch_size=1, verbose=0)[:, :height, :width]
+    return found.reshape(shown.shape).mean(axis=0)
+
+
+def _roles(images, strategy):
+    """What is shown and what is wanted, each of the shape of the images."""
+    images = np.asarray(images, np.float32)
+    if images.ndim != 5 or images.shape[-1] != 1 or len(images) < 2:
+        raise ValueError(
+            "expected images (parts, n, height, width, 1) of two parts or more, "
+            f"received {images.shape}"
+        )
+    if not np.isfinite(images).all():
+        raise ValueError("expected finite images, received NaN or infinite values")
+    if strategy not in STRATEGIES:
+        raise ValueError(f"expected a strategy of {STRATEGIES}, received {strategy!r}")
+    others = (images.sum(axis=0) - images) / (len(images) - 1)
+    return (others, images) if strategy == "X:1" else (images, others)
