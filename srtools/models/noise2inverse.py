@@ -2,6 +2,10 @@
 
 import keras
 import numpy as np
+from tqdm import tqdm
+
+from srtools.models.scale import rescaled
+from srtools.models.u_net import unet
 
 STRATEGIES = ("X:1", "1:X")
 """Predict one part from the mean of the others, or the mean of the others from one."""
@@ -100,6 +104,63 @@ class SplitPatches(keras.utils.PyDataset):
     def on_epoch_end(self):
         """Draw others in the next epoch."""
         self._epoch += 1
+
+
+def train_split(
+    images,
+    strategy: str = "X:1",
+    *,
+    model: keras.Model | None = None,
+    steps: int = 2000,
+    seed: int = 0,
+) -> keras.Model:
+    """Train a network on a noisy scan alone, to denoise that scan.
+
+    Parameters
+    ----------
+    images, strategy
+        As in `SplitPatches`; sides of 8 pixels at least, in any unit.
+    model : keras.Model, optional
+        Uncompiled, for images (n, height, width, 1) whose sides may vary; by default a
+        residual `unet`.
+    steps : int
+        Batches of 16 patches of 64 pixels, or less where the images are smaller. The
+        U-Net takes about a minute for 1000 on two cores.
+    seed : int
+        Of the patches and of their order; the first weights are those of the model.
+
+    Returns
+    -------
+    keras.Model
+        For images in the unit of those given, its scaling inside; uncompiled.
+
+    Raises
+    ------
+    ValueError
+        As `SplitPatches`, or if there are no steps or the images are all zero.
+    """
+    shown, _ = _roles(images, strategy)
+    largest = float(np.percentile(np.abs(shown), 99.9))
+    if steps < 1 or not largest > 0:
+        raise ValueError(
+            "expected at least one step and images that are not zero, received "
+            f"{steps} steps and values up to {largest}"
+        )
+    side = min(64, *(length // 8 * 8 for length in shown.shape[2:4]))
+    batches = min(steps, 100)
+    scaled = np.asarray(images, np.float32) / largest
+    patches = SplitPatches(scaled, strategy, patch=side, batches=batches, seed=seed)
+    if model is None:
+        model = unet((None, None, 1), residual=True)
+    falling = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+    model.compile(keras.optimizers.Adam(falling), "mean_squared_error")
+    epochs = -(-steps // batches)
+    with tqdm(total=epochs, desc="training", unit="epoch") as bar:
+        advance = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: bar.update()
+        )
+        model.fit(patches, epochs=epochs, callbacks=[advance], verbose=0)
+    return rescaled(model, 1 / largest)
 
 
 def denoise_split(model: keras.Model, images, strategy: str = "X:1") -> np.ndarray:
