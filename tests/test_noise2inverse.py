@@ -1,3 +1,5 @@
+from math import comb
+
 import keras
 import numpy as np
 import pytest
@@ -49,21 +51,22 @@ def test_splits_that_cannot_be_are_refused():
         SplitViews(beam).fbp(np.zeros((1, 16, 7, 1)))
 
 
-@pytest.mark.parametrize("strategy", ["X:1", "1:X"])
-def test_a_patch_shows_the_same_place_of_one_part_and_of_the_others(images, strategy):
-    patches = SplitPatches(images, strategy, patch=9, batch_size=50, batches=2)
+@pytest.mark.parametrize(("strategy", "n_shown"), [("X:1", 3), ("1:X", 1), ("half", 2)])
+def test_a_patch_shows_one_place_in_some_parts_and_wants_the_rest(strategy, n_shown):
+    place = np.arange(3 * 20 * 28).reshape(1, 3, 20, 28, 1)
+    images = place + 10_000 * 2 ** np.arange(4).reshape(4, 1, 1, 1, 1)
+    patches = SplitPatches(images, strategy, patch=9, batch_size=60)
     shown, wanted = patches[0]
-    assert shown.shape == wanted.shape == (50, 9, 9, 1)
-    one, others = (wanted, shown) if strategy == "X:1" else (shown, wanted)
-    part = one // images[0].size
-    assert set(part[:, 0, 0, 0]) == {0, 1, 2, 3}
-    assert (part == part[:, :1, :1]).all()
-    place = one % images[0].size
-    mean = (images.sum(axis=0) - images) / 3
-    expected = mean.reshape(4, -1)[part.astype(int), place.astype(int)]
-    assert np.allclose(others, expected)
-    places = (place // (20 * 28)).astype(int)
-    assert (places == places[:, :1, :1]).all() and set(places.ravel()) == {0, 1, 2}
+    assert shown.shape == wanted.shape == (60, 9, 9, 1)
+    whole = n_shown * shown + (4 - n_shown) * wanted  # every part once, of one place
+    found = np.rint((whole - 150_000) / 4).astype(int)
+    slices = found // (20 * 28)
+    assert (slices == slices[:, :1, :1]).all() and set(slices.ravel()) == {0, 1, 2}
+    bits = np.rint((shown - found) * n_shown / 10_000).astype(int)
+    assert (bits == bits[:, :1, :1]).all()
+    drawn = set(bits.ravel())
+    assert {bin(number).count("1") for number in drawn} == {n_shown}
+    assert len(drawn) == comb(4, n_shown)
 
 
 def test_patches_are_turned_and_mirrored_in_all_eight_ways(images):
@@ -87,7 +90,7 @@ def test_batches_are_drawn_anew_and_the_same_from_a_seed(images):
     assert not np.array_equal(first, unlike[0][0])
 
 
-@pytest.mark.parametrize("strategy", ["X:1", "1:X"])
+@pytest.mark.parametrize("strategy", ["X:1", "1:X", "half"])
 def test_what_is_predicted_is_averaged_over_the_parts(images, double, strategy):
     found = denoise_split(double, images, strategy)
     assert np.allclose(found, 2 * images.mean(axis=0))

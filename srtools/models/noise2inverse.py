@@ -7,8 +7,8 @@ from tqdm import tqdm
 from srtools.models.scale import rescaled
 from srtools.models.u_net import unet
 
-STRATEGIES = ("X:1", "1:X")
-"""Predict one part from the mean of the others, or the mean of the others from one."""
+STRATEGIES = ("X:1", "1:X", "half")
+"""What is shown: all parts but one, one part, or half of them, drawn at random."""
 
 _MULTIPLE = 32  # sides that any U-Net of the package can halve
 
@@ -26,9 +26,12 @@ class SplitPatches(keras.utils.PyDataset):
     images : array, shape (parts, n, height, width, 1)
         Reconstructions of disjoint parts of the views, as `srtools.scan.SplitViews`
         makes them.
-    strategy : {"X:1", "1:X"}
-        ``"X:1"`` shows the mean of all parts but one and predicts that one; ``"1:X"``
-        the other way round. Of two parts, both are the same.
+    strategy : {"X:1", "1:X", "half"}
+        ``"X:1"`` shows the mean of all parts but one and predicts that one, ``"1:X"``
+        the other way round: the two of [1]_. ``"half"`` shows the mean of half of the
+        parts, others each time, and predicts the mean of the rest: no image is seen
+        twice, and streaks, which differ from half to half, are noise like any other.
+        Of two parts, all are the same.
     patch : int
         Side of the patches [pixels].
     batch_size : int
@@ -62,14 +65,15 @@ class SplitPatches(keras.utils.PyDataset):
         seed: int = 0,
     ):
         super().__init__()
-        self._shown, self._wanted = _roles(images, strategy)
-        if min(self._shown.shape[2:4]) < patch or patch < 1:
+        self._images = _checked(images, strategy)
+        smallest = min(self._images.shape[2:4])
+        if not 1 <= patch <= smallest:
             raise ValueError(
-                f"expected patches of 1 to {min(self._shown.shape[2:4])} pixels, as "
-                f"the images allow, received {patch}"
+                f"expected patches of 1 to {smallest} pixels, as the images allow, "
+                f"received {patch}"
             )
         self.settings = {
-            "images": list(self._shown.shape),
+            "images": list(self._images.shape),
             "strategy": strategy,
             "patch": patch,
             "batch_size": batch_size,
@@ -86,20 +90,22 @@ class SplitPatches(keras.utils.PyDataset):
         """Return a batch: what is shown and what is wanted, (n, patch, patch, 1)."""
         side, n = self.settings["patch"], self.settings["batch_size"]
         rng = np.random.default_rng((self.settings["seed"], self._epoch, index))
-        parts, slices, height, width, _ = self._shown.shape
+        parts, slices, height, width, _ = self._images.shape
 
         def draw(stop):
             return rng.integers(stop, size=(n, 1, 1))
 
-        part, number = draw(parts), draw(slices)
+        number = draw(slices)
         row, column = draw(height - side + 1), draw(width - side + 1)
         along, across = np.mgrid[:side, :side]
         swapped = draw(2) == 1
         i, j = np.where(swapped, across, along), np.where(swapped, along, across)
         i = row + np.where(draw(2) == 1, side - 1 - i, i)
         j = column + np.where(draw(2) == 1, side - 1 - j, j)
-        place = part, number, i, j
-        return self._shown[place], self._wanted[place]
+        order = rng.permuted(np.tile(np.arange(parts), (n, 1)), axis=1)
+        shown = order < _n_shown(self.settings["strategy"], parts)
+        patches = self._images[:, number, i, j]
+        return _mean(patches, shown), _mean(patches, ~shown)
 
     def on_epoch_end(self):
         """Draw others in the next epoch."""
@@ -139,22 +145,23 @@ def train_split(
     ValueError
         As `SplitPatches`, or if there are no steps or the images are all zero.
     """
-    shown, _ = _roles(images, strategy)
-    largest = float(np.percentile(np.abs(shown), 99.9))
+    images = _checked(images, strategy)
+    largest = float(np.percentile(np.abs(images.mean(axis=0)), 99.9))
     if steps < 1 or not largest > 0:
         raise ValueError(
             "expected at least one step and images that are not zero, received "
             f"{steps} steps and values up to {largest}"
         )
-    side = min(64, *(length // 8 * 8 for length in shown.shape[2:4]))
+    side = min(64, *(length // 8 * 8 for length in images.shape[2:4]))
     batches = min(steps, 100)
-    scaled = np.asarray(images, np.float32) / largest
-    patches = SplitPatches(scaled, strategy, patch=side, batches=batches, seed=seed)
+    patches = SplitPatches(
+        images / largest, strategy, patch=side, batches=batches, seed=seed
+    )
     if model is None:
         model = unet((None, None, 1), residual=True)
     falling = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.Adam(falling), "mean_squared_error")
-    epochs = -(-steps // batches)
+    epochs = -(-steps // len(patches))
     with tqdm(total=epochs, desc="training", unit="epoch") as bar:
         advance = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: bar.update()
@@ -166,8 +173,8 @@ def train_split(
 def denoise_split(model: keras.Model, images, strategy: str = "X:1") -> np.ndarray:
     """Denoise a scan with a network that was trained on `SplitPatches` of it.
 
-    Each part in turn is left out (``"X:1"``) or shown alone (``"1:X"``); what the
-    network makes of them is averaged.
+    Each part in turn is left out (``"X:1"``) or shown alone (``"1:X"``), or so many
+    halves are (``"half"``); what the network makes of them is averaged.
 
     Parameters
     ----------
@@ -175,7 +182,7 @@ def denoise_split(model: keras.Model, images, strategy: str = "X:1") -> np.ndarr
         Images (n, height, width, 1) to images of that shape, with sides that may vary.
     images : array, shape (parts, n, height, width, 1)
         Of any height and width.
-    strategy : {"X:1", "1:X"}
+    strategy : {"X:1", "1:X", "half"}
         That of the training.
 
     Returns
@@ -187,16 +194,39 @@ def denoise_split(model: keras.Model, images, strategy: str = "X:1") -> np.ndarr
     ValueError
         As `SplitPatches`.
     """
-    shown, _ = _roles(images, strategy)
-    height, width = shown.shape[2:4]
+    images = _checked(images, strategy)
+    parts, height, width = len(images), *images.shape[2:4]
     extra = ((0, 0), (0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0))
-    flat = np.pad(shown.reshape(-1, height, width, 1), extra, mode="reflect")
-    found = model.predict(flat, batch_size=1, verbose=0)[:, :height, :width]
-    return found.reshape(shown.shape).mean(axis=0)
+    total = np.zeros(images.shape[1:], np.float32)
+    turns = _in_turn(strategy, parts)
+    for shown in turns:
+        wide = np.pad(images[shown].mean(axis=0), extra, mode="reflect")
+        total += model.predict(wide, batch_size=1, verbose=0)[:, :height, :width]
+    return total / len(turns)
 
 
-def _roles(images, strategy):
-    """What is shown and what is wanted, each of the shape of the images."""
+def _n_shown(strategy, parts):
+    return {"X:1": parts - 1, "1:X": 1, "half": parts // 2}[strategy]
+
+
+def _in_turn(strategy, parts):
+    """What to show, in turn: bool (times, parts)."""
+    if strategy == "half":
+        rng = np.random.default_rng(0)
+        order = rng.permuted(np.tile(np.arange(parts), (parts // 2, 1)), axis=1)
+        shown = order < _n_shown(strategy, parts)
+        return np.concatenate([shown, ~shown])
+    number = (np.arange(parts)[:, None] - np.arange(parts)) % parts
+    return number < _n_shown(strategy, parts)
+
+
+def _mean(patches, chosen):
+    """Mean of the chosen parts: (parts, n, ...) and bool (n, parts) to (n, ...)."""
+    weights = (chosen / chosen.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.einsum("pn...,np->n...", patches, weights)
+
+
+def _checked(images, strategy):
     images = np.asarray(images, np.float32)
     if images.ndim != 5 or images.shape[-1] != 1 or len(images) < 2:
         raise ValueError(
@@ -207,5 +237,4 @@ def _roles(images, strategy):
         raise ValueError("expected finite images, received NaN or infinite values")
     if strategy not in STRATEGIES:
         raise ValueError(f"expected a strategy of {STRATEGIES}, received {strategy!r}")
-    others = (images.sum(axis=0) - images) / (len(images) - 1)
-    return (others, images) if strategy == "X:1" else (images, others)
+    return images
