@@ -12,6 +12,7 @@ LINES = "visible lines of code"  # which a test records, page by page
 # Pages on real data, and the data sets that they need.
 REAL = {
     "book/real/alloy.ipynb": ["ni_superalloy", "ni_superalloy_truth"],
+    "book/real/noise2inverse.ipynb": ["tooth"],
     "book/real/own_scan.ipynb": ["savu_tube"],
     "book/real/tooth.ipynb": ["tooth"],
     "book/real/tooth_denoise.ipynb": ["tooth"],

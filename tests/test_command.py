@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from srtools.command import main
+from srtools.models import pretrained
 from srtools.phantoms import random_shapes
 from srtools.scan import read_scan, remove_air
 from srtools.tomography import ParallelBeam
@@ -73,6 +74,21 @@ def test_total_variation_finds_its_weight_by_held_out_views(scan, tmp_path, caps
     words = ["reconstruct", scan, tmp_path / "v.h5", "--method", "tv", "--air", 3]
     assert run(*words, "--rows", "2:3", "--axis", AXIS) == 0
     assert "which explains held-out views best" in capsys.readouterr().out
+
+
+def test_a_network_is_taught_by_the_scan_itself_and_used_again(scan, tmp_path, capsys):
+    words = ["--method", "noise2inverse", "--steps", 3, "--axis", AXIS, "--air", 3]
+    for name in ("volume.h5", "volume"):  # the network of the first serves both
+        assert run("reconstruct", scan, tmp_path / name, *words, "--rows", "1:4") == 0
+    said = capsys.readouterr().out
+    assert "3 slices; they leave" in said and "volume.keras: used again" in said
+    with h5py.File(tmp_path / "volume.h5") as file:
+        found = file["volume"][1]
+    assert np.array_equal(found, tifffile.imread(tmp_path / "volume/00002.tif"))
+    fbp = ParallelBeam(SIZE, ANGLES, axis=AXIS).fbp(
+        remove_air(read_scan(scan).sinograms(2), 3), filter="hann"
+    )
+    assert 0 < np.abs(found - fbp[0, ..., 0]).max()
 
 
 def test_empty_rows_take_the_shape_out_of_the_beam(scan, tmp_path):
@@ -146,6 +162,23 @@ def test_a_volume_is_denoised_slice_by_slice(tmp_path, network, capsys):
     assert np.allclose(tifffile.imread(again / "00001.tif"), volume[1] / 4)
     assert run("denoise", out, again, "--model", network) == 1
     assert "exists, and is never overwritten" in capsys.readouterr().err
+
+
+def test_a_network_of_the_package_denoises_what_is_on_its_scale(tmp_path, capsys):
+    volume = np.random.default_rng(0).random((1, 19, 37)).astype("float32")
+    np.save(tmp_path / "grey.npy", volume * 1000)
+    words = ["denoise", tmp_path / "grey.npy", tmp_path / "out", "--model"]
+    assert run(*words, "unet_tooth") == 1
+    assert run(*words, "unet_teeth") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "taught in" in said[-2] and re.search(r"--scale 0\.001\d", said[-2])
+    assert "did you mean 'unet_tooth'?" in said[-1]
+    assert run(*words, "unet_tooth", "--scale", 0.001) == 0
+    network, _ = pretrained("unet_tooth")
+    wide = np.pad(volume, ((0, 0), (0, 13), (0, 27)), mode="reflect")[..., None]
+    expected = 1000 * network.predict(wide, verbose=0)[0, :19, :37, 0]
+    found = tifffile.imread(tmp_path / "out" / "00000.tif")
+    assert np.allclose(found, expected, atol=1e-2)
 
 
 def test_a_network_of_another_size_is_refused(tmp_path, capsys):

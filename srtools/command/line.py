@@ -96,9 +96,10 @@ def _parser():
     )
     task.add_argument(
         "--method",
-        choices=["fbp", "tv"],
+        choices=["fbp", "tv", "noise2inverse"],
         default="fbp",
-        help="filtered back-projection, or total variation for few or noisy views "
+        help="filtered back-projection; total variation for few or noisy views; or a "
+        "network that is trained on this scan alone, for noisy views "
         "(default: %(default)s)",
     )
     task.add_argument(
@@ -112,6 +113,13 @@ def _parser():
         type=float,
         help="of total variation, mostly 0.2 to 1: larger is smoother (default: what "
         "explains held-out views best)",
+    )
+    task.add_argument(
+        "--steps",
+        type=int,
+        default=2000,
+        help="of training, for noise2inverse (default: %(default)s, about two minutes "
+        "on two cores)",
     )
     task.add_argument(
         "--rows",
@@ -128,6 +136,14 @@ def _parser():
     )
     task.add_argument("volume", type=Path, metavar="VOLUME")
     _add_network(task)
+    task.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="multiply what the network is given, and divide what it answers "
+        "(default: %(default)s)",
+    )
 
     task = tasks.add_parser(
         "segment", help="label images by a network", description=_SEGMENT
@@ -194,10 +210,10 @@ def _add_network(task):
     task.add_argument("output", type=Path, metavar="OUT", help="a new folder of TIFFs")
     task.add_argument(
         "--model",
-        type=Path,
         required=True,
-        metavar="FILE",
-        help="network saved by Keras (.keras), with its scaling in it",
+        metavar="NAME_OR_FILE",
+        help="network that comes with the package, such as unet_tooth; or one saved by "
+        "Keras (.keras), with its scaling in it",
     )
 
 

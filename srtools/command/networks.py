@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 from tqdm import tqdm
 
 from srtools.command.scans import draw_slice
 from srtools.files import build_list_images, write_image
+from srtools.models import check_range, pretrained, rescaled
 from srtools.segmentation import TiledImage, predict_image
 
 _MULTIPLE = 32  # sides that any U-Net of the package can halve
 _TILE = 256
 
 
-def denoise(volume: Path, output: Path, model: Path) -> None:
+def denoise(volume: Path, output: Path, model: str, scale: float = 1.0) -> None:
     """Write what a network makes of each slice of a volume.
 
     Parameters
@@ -22,23 +24,29 @@ def denoise(volume: Path, output: Path, model: Path) -> None:
         A file as in `srtools.segmentation.TiledImage`, or a folder of TIFFs.
     output : Path
         A folder that does not exist; it is there only when it is whole.
-    model : Path
-        A ``.keras`` file: from images (n, height, width, 1) to images of that shape.
+    model : str
+        A ``.keras`` file, or the name of a network that comes with the package: from
+        images (n, height, width, 1) to images of that shape.
+    scale : float
+        From the values of the volume to those that the network was taught in.
 
     Raises
     ------
     FileExistsError
         If the output exists.
     ValueError
-        If the network does not fit the slices, or gives values that are not finite.
+        If the network does not fit the slices, or gives values that are not finite; or
+        the middle slice is not on the scale of a network of the package.
     """
-    network = _load(model)
+    network, taught_in = _load(model)
+    if scale != 1:
+        network = rescaled(network, scale)
     pages = _pages(volume)
+    if taught_in is not None:
+        _check_scale(_read(*pages[len(pages) // 2]) * scale, taught_in, volume)
     partial = _begin(output)
     for number, (image, page) in enumerate(tqdm(pages, desc="denoising", unit="slice")):
-        height, width = image.shape[1:]
-        picture = image.read(page, slice(0, height), slice(0, width))
-        found = _apply(network, np.asarray(picture, np.float32), image.path)
+        found = _apply(network, _read(image, page), image.path)
         write_image(partial / f"{number:05d}.tif", found)
         if number == len(pages) // 2:
             middle = found
@@ -46,7 +54,7 @@ def denoise(volume: Path, output: Path, model: Path) -> None:
     partial.replace(output)
 
 
-def segment(images: Path, output: Path, model: Path) -> None:
+def segment(images: Path, output: Path, model: str) -> None:
     """Write the labels of each image, 8 bits, and a picture of the middle one.
 
     Parameters
@@ -55,8 +63,9 @@ def segment(images: Path, output: Path, model: Path) -> None:
         A folder of TIFFs, or a file as in `srtools.segmentation.TiledImage`.
     output : Path
         A folder that does not exist; it is there only when it is whole.
-    model : Path
-        A ``.keras`` file: from images (n, height, width, 1) to logits.
+    model : str
+        A ``.keras`` file, or the name of a network that comes with the package: from
+        images (n, height, width, 1) to logits.
 
     Raises
     ------
@@ -65,7 +74,7 @@ def segment(images: Path, output: Path, model: Path) -> None:
     ValueError
         As `srtools.segmentation.predict_image`.
     """
-    network = _load(model)
+    network, _ = _load(model)
     files = build_list_images(images) if images.is_dir() else [images]
     partial = _begin(output)
     for file in files:
@@ -84,11 +93,28 @@ def segment(images: Path, output: Path, model: Path) -> None:
 
 
 def _load(model):
-    import keras
-
-    if not model.is_file():
+    """A network, and the range it was taught in where that is known."""
+    path = Path(model)
+    if path.is_file():
+        return keras.saving.load_model(path, compile=False), None
+    if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"{model}: no such file")
-    return keras.saving.load_model(model, compile=False)
+    try:
+        network, card = pretrained(model)
+    except KeyError as error:
+        raise ValueError(f"--model: {error.args[0]}") from error
+    if not hasattr(network, "input_shape"):
+        raise ValueError(f"--model: expected a network of one input, not {model}")
+    return network, card.taught_in["input"]
+
+
+def _check_scale(picture, taught_in, path):
+    """Say by which factor a network of the package knows such values, or raise."""
+    try:
+        check_range(picture, taught_in)
+    except ValueError as error:
+        ratio = np.abs(taught_in).max() / np.abs(picture).max()
+        raise ValueError(f"{path}: {error}; here: --scale {ratio:.2g}") from error
 
 
 def _begin(output):
@@ -107,6 +133,12 @@ def _pages(volume):
     files = build_list_images(volume) if volume.is_dir() else [volume]
     images = [TiledImage(file) for file in files]
     return [(image, page) for image in images for page in range(image.shape[0])]
+
+
+def _read(image, page):
+    height, width = image.shape[1:]
+    picture = image.read(page, slice(0, height), slice(0, width))
+    return np.asarray(picture, np.float32)
 
 
 def _apply(network, picture, path):

@@ -57,6 +57,7 @@ def reconstruct(
     method: str = "fbp",
     filter: str = "hann",
     weight: float | None = None,
+    steps: int = 2000,
     rows: slice | None = None,
     jobs: int = -1,
     **how,
@@ -69,11 +70,14 @@ def reconstruct(
         As in `srtools.scan.read_scan`.
     output : Path
         As in `srtools.scan.reconstruct`.
-    method : {"fbp", "tv"}
+    method : {"fbp", "tv", "noise2inverse"}
     filter : str
-        Of `ParallelBeam.fbp`.
+        Of `ParallelBeam.fbp`; of its parts, for ``"noise2inverse"``.
     weight : float, optional
         Of `srtools.tomography.tv`; by default what explains held-out views best.
+    steps : int
+        Of the training, for ``"noise2inverse"``. The network is kept beside the
+        output, and used again if it is there.
     rows : slice, optional
         Detector rows; by default all.
     jobs : int
@@ -90,8 +94,12 @@ def reconstruct(
     beam = measured.beam()
     if method == "fbp":
         compute = partial(beam.fbp, filter=filter)
-    else:
+    elif method == "tv":
         compute = partial(tv, beam, weight=weight or _best_weight(measured, middle))
+    else:
+        from srtools.command.self_taught import self_taught  # late: it loads Keras
+
+        compute, jobs = self_taught(measured, rows, output, filter, steps), 1
     room.reconstruct(
         measured, compute, output=output, rows=rows, beam=beam, n_jobs=jobs
     )

@@ -7,6 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "alex_net": ["alexnet", "LocalResponseNormalization"],
         "memory": ["fits", "Needs", "needs"],
+        "mixed_scale": ["MixedScaleDense", "msd"],
+        "noise2inverse": ["denoise_split", "SplitPatches", "train_split"],
         "physics_aware": [
             "BackProjection",
             "fbp_unet",

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "measured": ["Scan"],
         "phase": ["paganin"],
         "reading": ["read_scan"],
+        "splitting": ["SplitViews"],
         "stacks": ["Stack"],
         "volume": ["reconstruct"],
         "widening": ["fold", "pad"],
