@@ -20,12 +20,14 @@ SIZE = 480, 300  # pixels
 # of width and height: left, top, right, bottom.
 CARDS = {
     "own_scan": ("real/own_scan", 4, (0.45, 0.2, 0.8, 0.8)),
-    "compare": ("reconstruction/compare", 0, (0.0, 0.02, 0.92, 0.68)),
-    "alloy": ("real/alloy", 1, (0.0, 0.0, 0.9, 0.5)),
-    "vae": ("denoising/vae", 1, (0.0, 0.03, 0.9, 0.5)),
+    "compare": ("reconstruction/compare", 0, (0.0, 0.0, 0.9, 0.645)),
+    "alloy": ("real/alloy", 1, (0.0, 0.0, 0.61, 0.495)),
+    "vae": ("denoising/vae", 1, (0.0, 0.0, 0.91, 0.475)),
     "tsne": ("inspection/tsne", 5, (0.0, 0.0, 1.0, 1.0)),
-    "tomograms": ("superresolution/tomograms", 1, (0.0, 0.0, 0.9, 0.5)),
+    "tomograms": ("superresolution/tomograms", 1, (0.23, 0.0, 0.912, 0.485)),
+    "noise2inverse": ("real/noise2inverse", 0, (0.0, 0.0, 0.73, 0.97)),
 }
+HERO = "real/noise2inverse", 1  # the large picture, which is shown whole
 
 
 def pictures(page: str) -> list[Image.Image]:
@@ -56,8 +58,10 @@ def cut(picture: Image.Image, box: tuple) -> Image.Image:
 
 
 def main() -> int:
-    """Write all cards."""
+    """Write the large picture and all cards."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    page, number = HERO
+    pictures(page)[number].save(FOLDER.parent / "hero.png")
     for name, (page, number, box) in CARDS.items():
         cut(pictures(page)[number], box).save(FOLDER / f"{name}.png", optimize=True)
     return 0
