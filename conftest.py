@@ -1,6 +1,8 @@
-"""Shared by tests and notebooks: the scale, trainings, real data, seconds a page."""
+"""Shared by tests and notebooks: scale, trainings, real data, the built book, seconds."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -94,3 +96,22 @@ def pytest_terminal_summary(terminalreporter):
             note = f"  {skipped[name]}" if name in skipped else ""
             write(f"{value:7.1f}  {name}{note}")
         write(f"{sum(seconds.values()):7.1f}  in all")
+
+
+@pytest.fixture(scope="session")
+def html(tmp_path_factory):
+    """Build the book as if on a fork; it must leave the checkout alone."""
+    folder = tmp_path_factory.mktemp("book")
+    before = set(ROOT.iterdir()) | set((ROOT / "book").rglob("*"))
+    program = "import jupyter_book.cli.main as book; book.main()"
+    command = [sys.executable, "-c", program, "build", str(ROOT)]
+    built = subprocess.run(
+        [*command, "-W", "--keep-going", "--path-output", str(folder)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GITHUB_REPOSITORY": "someone/fork", "NO_COLOR": "1"},
+    )
+    said = [line for line in built.stderr.splitlines() if "absl" not in line]
+    assert built.returncode == 0, "\n".join(said)
+    assert set(ROOT.iterdir()) | set((ROOT / "book").rglob("*")) == before
+    return folder / "_build" / "html"

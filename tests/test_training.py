@@ -104,7 +104,7 @@ def test_a_network_is_trained_once_and_then_loaded(fits):
         {"recipe": {"draw": ellipses, "n": 20}},
         {"x": np.zeros((21, 3), "float32")},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_whatever_determines_a_training_trains_again(fits, change):
     train()
