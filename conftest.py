@@ -1,4 +1,4 @@
-"""Shared by tests and notebooks: scale, trainings, real data, the built book, seconds."""
+"""Shared by tests and notebooks: scale, real data, the built book, seconds a page."""
 
 import os
 import subprocess
