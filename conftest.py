@@ -12,6 +12,7 @@ LINES = "visible lines of code"  # which a test records, page by page
 # Pages on real data, and the data sets that they need.
 REAL = {
     "book/real/alloy.ipynb": ["ni_superalloy", "ni_superalloy_truth"],
+    "book/real/few_views.ipynb": ["cement", "bone", "nerve", "tooth"],
     "book/real/own_scan.ipynb": ["savu_tube"],
     "book/real/tooth.ipynb": ["tooth"],
     "book/real/tooth_denoise.ipynb": ["tooth"],
@@ -19,7 +20,7 @@ REAL = {
 
 # Pages whose stored outputs are older than their code: skipped, and named, until they
 # are executed. `tests/test_notebooks.py` fails as soon as one of them is in order.
-WAITING: set[str] = set()
+WAITING: set[str] = {"book/real/few_views.ipynb"}
 
 os.environ.setdefault("SRTOOLS_SCALE", "quick")  # the scale of the stored outputs
 
