@@ -28,7 +28,7 @@ from srtools.tomography import ParallelBeam, gaussian_noise, tune_fbp, tune_tv, 
 
 VOLUMES = ("cement", "bone", "nerve")
 TEACHERS = ("cement", "bone", "shapes", "mixture", "nerve")
-FILTERS, EPOCHS, STEPS = (16, 32, 48, 48), 12, 100
+FILTERS, EPOCHS, STEPS = (16, 32, 48, 48), 6, 100
 LEARN, JUDGE, TUNE = slice(84), slice(104, 128, 2), slice(0, 84, 14)
 BEAM = ParallelBeam(128, np.linspace(0, 180, 30, endpoint=False))
 
