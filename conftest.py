@@ -15,6 +15,7 @@ LINES = "visible lines of code"  # which a test records, page by page
 REAL = {
     "book/real/alloy.ipynb": ["ni_superalloy", "ni_superalloy_truth"],
     "book/real/noise2inverse.ipynb": ["tooth"],
+    "book/real/few_views.ipynb": ["cement", "bone", "nerve", "tooth"],
     "book/real/own_scan.ipynb": ["savu_tube"],
     "book/real/tooth.ipynb": ["tooth"],
     "book/real/tooth_denoise.ipynb": ["tooth"],

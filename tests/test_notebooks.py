@@ -189,6 +189,7 @@ def test_visible_lines_are_those_that_a_reader_sees(source):
 # Pages that a reader is not made to scroll through; the others follow.
 SHORT = (
     "real/alloy",
+    "real/few_views",
     "real/noise2inverse",
     "real/own_scan",
     "reconstruction/cnn",

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "simulate_folders",
             "simulate_segmentation",
         ],
+        "fresh_noise": ["FreshNoise"],
         "libraries": ["simulate_library"],
         "photographs": ["crops", "ENDINGS"],
         "scripts": ["command_line"],
