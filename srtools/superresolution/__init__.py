@@ -12,6 +12,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "grids": ["upsample"],
         "guided": ["guided_filter", "joint_bilateral"],
         "layers": ["Layers", "read_layers", "simulate_layers"],
+        "liars": ["draw_disc", "shift"],
+        "pairs": ["FusionPairs"],
         "scans": ["beds", "coarse_scan", "simulate_scans"],
         "trust": ["invented", "misfit", "register_guide"],
     },
