@@ -16,6 +16,7 @@ from srtools.superresolution import (
     per_phase,
     read_layers,
     register_guide,
+    scan_maps,
     shift,
     simulate_layers,
     upsample,
@@ -69,6 +70,22 @@ def test_a_side_that_does_not_fit_is_answered_with_two_that_do(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_maps_of_ones_own_are_scanned_and_the_guide_brought_to_their_grid(layers):
+    rng = np.random.default_rng(0)
+    finer = np.repeat(np.linspace(1, 3, 151), 151).reshape(1, 151, 151, 1)
+    own = scan_maps(layers.maps[:1], finer, n_angles=24, rng=rng)
+    assert own.sinograms.shape == (1, 16, 24, 6) and own.noise.shape == (1, 6)
+    wanted = np.linspace(1, 3, 61)[:, None] / 3
+    assert_allclose(own.guides[0, 2:-2, :, 0], np.tile(wanted, 61)[2:-2], atol=2e-3)
+    assert_allclose(misfit(own.beam, own.maps, own.sinograms, own.noise), 1, atol=0.1)
+    with pytest.raises(ValueError, match=r"such as 57 or 61, received 58"):
+        scan_maps(layers.maps[:1, :58, :58], finer, rng=rng)
+    with pytest.raises(ValueError, match="only zeros"):
+        scan_maps(layers.maps[:1], finer * 0, rng=rng)
+    with pytest.raises(ValueError, match="one for each layer"):
+        scan_maps(layers.maps, finer, rng=rng)
+
+
 def test_without_a_guide_or_with_a_flat_one_it_is_tv():
     beam = ParallelBeam(25, np.linspace(0, 180, 16, endpoint=False), 25)
     rng = np.random.default_rng(0)
@@ -95,7 +112,7 @@ def test_each_layer_and_phase_is_a_problem_of_its_own(layers):
 
 def test_a_guide_helps_where_it_is_right_and_harms_where_it_is_not(layers, enlarged):
     beam, y = layers.beam, layers.sinograms
-    how = {"weight": 0.1, "iterations": 150}
+    how = {"weight": 0.3, "noise": layers.noise}
     right = score(layers, directional_tv(beam, y, layers.guides, **how))
     without = score(layers, directional_tv(beam, y, **how))
     wrong = score(layers, directional_tv(beam, y, layers.guides[[1, 2, 0]], **how))
@@ -229,6 +246,7 @@ def test_bad_input_is_refused(layers):
         (lambda: directional_tv(beam, y, guides, weight=0), "positive weight, .* 0"),
         (lambda: directional_tv(beam, y, guides, weight=1, edge=0), "positive edge"),
         (lambda: directional_tv(beam, y, weight=1, iterations=0), "one iteration"),
+        (lambda: directional_tv(beam, y, weight=1, noise=-1), "positive number"),
         (lambda: directional_tv(beam, y[:, 1:], weight=1), r"\(n, 16, 24, n_phases\)"),
         (lambda: directional_tv(beam, y, guides[:, 1:], weight=1), r"\(n, 61, 61, n"),
         (lambda: directional_tv(beam, y, guides[1:], weight=1), r"one for each layer"),

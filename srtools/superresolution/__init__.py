@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "directional": ["directional_tv"],
         "grids": ["upsample"],
         "guided": ["guided_filter", "joint_bilateral"],
-        "layers": ["Layers", "read_layers", "simulate_layers"],
+        "layers": ["Layers", "read_layers", "scan_maps", "simulate_layers"],
         "liars": ["draw_disc", "shift"],
         "pairs": ["FusionPairs"],
         "scans": ["beds", "coarse_scan", "simulate_scans"],

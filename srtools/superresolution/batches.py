@@ -29,6 +29,18 @@ def check_guide(guide, n: int, sides: tuple) -> np.ndarray:
     return guide
 
 
+def check_noise(noise, n: int, n_phases: int) -> np.ndarray:
+    """Return noise as float64 (n, n_phases), or say why it is none."""
+    noise = np.asarray(noise, np.float64)
+    if noise.shape not in ((), (n, n_phases)) or not (noise > 0).all():
+        raise ValueError(
+            "expected the noise of the sinograms as a positive number, or one for each "
+            f"of {n} layers and {n_phases} phases, received shape {noise.shape} and "
+            f"{noise.min(initial=np.inf)} as the smallest"
+        )
+    return np.broadcast_to(noise, (n, n_phases))
+
+
 def per_phase(method, *batches, **settings) -> np.ndarray:
     """Call a method that knows one map at a time for each phase of each layer.
 

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from srtools.superresolution.batches import check_guide, check_maps
+from srtools.superresolution.batches import (
+    check_guide,
+    check_maps,
+    check_noise,
+    per_phase,
+)
 from srtools.tomography import Geometry, noise_level
 
 _BLOCK = 32  # maps at once: their arrays stay in the CPU cache
@@ -19,6 +24,7 @@ def directional_tv(
     *,
     weight: float,
     edge: float = 0.05,
+    noise=None,
     iterations: int = 150,
 ) -> np.ndarray:
     r"""Reconstruct maps of few edges, which cost least where a guide has edges too.
@@ -45,6 +51,11 @@ def directional_tv(
         of `tv`.
     weight : float
         How much edges cost, in the unit of `srtools.tomography.tv`.
+    noise : float or array, shape (n, n_phases), optional
+        Standard deviation of the sinograms' noise; by default what
+        `srtools.tomography.noise_level` finds, as for `tv`. That is too much where
+        detector pixels are wide and noise is little, and unlike for phases of fine and
+        of coarse grain: where the noise is known, one weight fits all phases better.
     edge : float
         Difference :math:`\eta` of neighbouring pixels of the guide that counts as an
         edge [unit of the guide]; more than the guide's noise.
@@ -61,8 +72,8 @@ def directional_tv(
     ------
     ValueError
         If sinograms or guide do not fit the geometry or each other or are not finite,
-        the guide is zero throughout, weight or edge are not positive, or there are no
-        iterations.
+        the guide is zero throughout, weight, edge or noise are not positive, or there
+        are no iterations.
 
     References
     ----------
@@ -79,6 +90,7 @@ def directional_tv(
     shape = beam.n_translations, beam.n_angles
     sinograms = check_maps(sinograms, shape, "sinograms")
     n, n_phases = len(sinograms), sinograms.shape[-1]
+    noise = check_noise(_noise(sinograms) if noise is None else noise, n, n_phases)
     if guide is None:
         normals = np.zeros((2, n, 1, 1, 1), np.float32)
     else:
@@ -92,20 +104,24 @@ def directional_tv(
     for start in range(0, n, step):
         block = slice(start, start + step)
         maps[block] = _primal_dual(
-            beam, apart[block], normals[:, block], weight, iterations
+            beam, apart[block], normals[:, block], weight * noise[block], iterations
         )
     return np.moveaxis(maps, 1, -1)
 
 
-def _primal_dual(beam, sinograms, normals, weight, iterations):
+def _noise(sinograms):
+    """The noise of each sinogram as `tv` estimates it, (n, n_phases)."""
+    noise = per_phase(noise_level, sinograms)
+    return np.maximum(noise, 1e-3 * np.abs(sinograms).max(axis=(1, 2))) + 1e-30
+
+
+def _primal_dual(beam, sinograms, normals, cost, iterations):
     """Solve for sinograms (n, phases, translations, angles): Pock & Chambolle 2011."""
     grid = (*sinograms.shape[:2], beam.size, beam.size)
     sinograms = np.ascontiguousarray(sinograms).reshape(-1, *sinograms.shape[2:], 1)
     seen = beam.field_of_view[None, :, :, None].astype(np.float32)
-    floor = 1e-3 * np.abs(sinograms).max(axis=(1, 2, 3), initial=0)
-    noise = np.maximum(noise_level(sinograms), floor)
-    radius = np.maximum(weight * np.sqrt(beam.n_angles) * noise, 1e-30)
-    radius = radius.reshape(*grid[:2], 1, 1).astype(np.float32)
+    radius = np.maximum(np.sqrt(beam.n_angles) * cost, 1e-30)
+    radius = radius[:, :, None, None].astype(np.float32)
 
     rays, pixels = beam.project(seen), beam.backproject(np.ones_like(sinograms[:1]))
     norm = np.sqrt(rays.max() * pixels.max())

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 from tqdm import tqdm
 
 from srtools.files import create_library, library_settings, open_hdf5
+from srtools.superresolution.batches import check_guide, check_maps, per_phase
 from srtools.tomography import ParallelBeam, gaussian_noise
 from srtools.xrdct import ATTENUATION, COMPONENTS, ParticleBed, downsample
 
@@ -142,11 +144,77 @@ def _layer(bed, beam, noise_percent, guide_noise, rng):
     fine = bed.phase_maps(0.0, beam.size)
     maps = downsample(fine)
     clean = beam.project(fine[..., None])[..., 0] / 2  # in pixels of the maps
-    noisy = [gaussian_noise(sinogram, noise_percent, rng=rng) for sinogram in clean]
-    noise = noise_percent / 100 * clean.max(axis=(1, 2))
+    noisy, noise = _noisy(clean, noise_percent, rng)
     guide = np.tensordot(np.array(ATTENUATION, np.float32), maps, 1)
     guide = guide + guide_noise * rng.standard_normal(guide.shape)
-    return np.moveaxis(maps, 0, -1), np.stack(noisy, -1), guide, noise
+    return np.moveaxis(maps, 0, -1), np.moveaxis(noisy, 0, -1), guide, noise
+
+
+def _noisy(clean, percent, rng):
+    """Add noise to sinograms (n, translations, angles), each after its largest."""
+    noisy = [gaussian_noise(sinogram, percent, rng=rng) for sinogram in clean]
+    return np.stack(noisy), percent / 100 * clean.max(axis=(1, 2))
+
+
+def scan_maps(
+    maps,
+    guides,
+    *,
+    factor: int = 4,
+    n_angles: int = 60,
+    noise_percent: float = 2.0,
+    rng: np.random.Generator,
+) -> Layers:
+    """Scan maps of one's own coarsely, and bring guides of one's own to their grid.
+
+    For maps that were reconstructed from a real scan, such as those of ``xrdct_149``
+    after `srtools.xrdct.unmix`, with ``microct_369`` as their guide: the maps are
+    projected again, and stand for the truth. The projections are made on the grid on
+    which the maps are to be found, which is kinder to every method than
+    `simulate_layers` is.
+
+    Parameters
+    ----------
+    maps : array, shape (n, size, size, n_phases)
+        Amount of each phase at every pixel.
+    guides : array, shape (n, side, side, 1)
+        Of any size: outermost pixels lie on outermost pixels. Finer ones are smoothed
+        before they are resampled. Divided by the largest value of all.
+    factor, n_angles, noise_percent
+        As in `simulate_layers`.
+    rng : numpy.random.Generator
+        Of the noise.
+
+    Returns
+    -------
+    Layers
+
+    Raises
+    ------
+    ValueError
+        If maps or guides are no such batches, of unlike numbers or not finite, a guide
+        is zero throughout, or the maps' side is not ``factor * (k - 1) + 1``.
+    """
+    side = np.shape(maps)[1] if np.ndim(maps) == 4 else "size"
+    maps = check_maps(maps, (side, side), "maps")
+    check_side(side, factor)
+    own = np.shape(guides)[1] if np.ndim(guides) == 4 else "side"
+    guides = check_guide(guides, len(maps), (own, own))
+    blur = max((own - 1) / (side - 1) - 1, 0) / 2
+    guides = ndimage.gaussian_filter(guides, (0, blur, blur, 0), mode="nearest")
+    step = (side - 1) / (own - 1) if own > 1 else 1
+    place = np.arange(side) / step
+    place = np.stack(np.meshgrid(place, place, indexing="ij"))
+    guides = [ndimage.map_coordinates(g[..., 0], place, order=1) for g in guides]
+    guides = np.stack(guides)[..., None]
+
+    beam = _beam(side, factor, n_angles)
+    clean = per_phase(beam.project, maps)
+    flat = np.moveaxis(clean, -1, 1).reshape(-1, *clean.shape[1:3])
+    noisy, noise = _noisy(flat, noise_percent, rng)
+    noisy = np.moveaxis(noisy.reshape(len(maps), -1, *clean.shape[1:3]), 1, -1)
+    noise = noise.reshape(len(maps), -1).astype(np.float32)
+    return Layers(maps, noisy, guides / guides.max(), noise, beam)
 
 
 def read_layers(path: str | Path) -> Layers:

@@ -4,7 +4,12 @@ import numpy as np
 from scipy import ndimage
 from skimage.registration import phase_cross_correlation
 
-from srtools.superresolution.batches import check_guide, check_maps, per_phase
+from srtools.superresolution.batches import (
+    check_guide,
+    check_maps,
+    check_noise,
+    per_phase,
+)
 from srtools.tomography import Geometry
 
 
@@ -43,21 +48,15 @@ def misfit(beam: Geometry, maps, sinograms, noise) -> np.ndarray:
     maps = check_maps(maps, (beam.size, beam.size), "maps")
     shape = beam.n_translations, beam.n_angles
     sinograms = check_maps(sinograms, shape, "sinograms")
-    noise = np.asarray(noise, np.float64)
     n, n_phases = len(maps), maps.shape[-1]
-    if noise.shape not in ((), (n, n_phases)) or not (noise > 0).all():
-        raise ValueError(
-            "expected the noise of the sinograms as a positive number, or one for each "
-            f"of {n} layers and {n_phases} phases, received shape {noise.shape} and "
-            f"{noise.min(initial=np.inf)} as the smallest"
-        )
+    noise = check_noise(noise, n, n_phases)
     if sinograms.shape[0] != n or sinograms.shape[-1] != n_phases:
         raise ValueError(
             f"expected sinograms of {n} layers and {n_phases} phases, as the maps, "
             f"received shape {sinograms.shape}"
         )
     left = per_phase(beam.project, maps).astype(np.float64) - sinograms
-    left /= np.broadcast_to(noise, (n, n_phases))[:, None, None]
+    left /= noise[:, None, None]
     return np.sqrt(np.square(left).mean(axis=(1, 2, 3)))
 
 
