@@ -15,6 +15,7 @@ REAL = {
     "book/real/own_scan.ipynb": ["savu_tube"],
     "book/real/tooth.ipynb": ["tooth"],
     "book/real/tooth_denoise.ipynb": ["tooth"],
+    "book/superresolution/tomograms.ipynb": ["ni_superalloy", "tooth"],
 }
 
 # Pages whose stored outputs are older than their code: skipped, and named, until they

@@ -179,7 +179,12 @@ def test_visible_lines_are_those_that_a_reader_sees(source):
 
 
 # Pages that a reader is not made to scroll through; the others follow.
-SHORT = ("real/own_scan", "reconstruction/cnn", "reconstruction/compare")
+SHORT = (
+    "real/own_scan",
+    "reconstruction/cnn",
+    "reconstruction/compare",
+    "superresolution/tomograms",
+)
 
 
 @pytest.mark.parametrize(
