@@ -135,6 +135,8 @@ def _refined(maps, beside, filters):
     below, right = -height % factor, -width % factor
     x = layers.Concatenate(name="beside")([maps, *beside])
     x = layers.ZeroPadding2D(((0, below), (0, right)), name="pad")(x)
-    x = unet(x.shape[1:], n_classes=n_phases, filters=filters)(x)
+    x = unet(x.shape[1:], n_classes=filters[0], filters=filters)(x)
     x = layers.Cropping2D(((0, below), (0, right)), name="crop")(x)
+    # An untrained network gives the maps as they came.
+    x = layers.Conv2D(n_phases, 1, kernel_initializer="zeros", name="change")(x)
     return layers.Add(name="fused")([maps, x])
