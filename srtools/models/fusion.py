@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from srtools.models.super_resolution import Bicubic
+from srtools.models.super_resolution import Bicubic, SubPixels
 from srtools.models.u_net import unet
 
 
@@ -48,12 +48,12 @@ def fusion_net(
     factor: int = 4,
     *,
     guide: bool = True,
-    filters: tuple[int, ...] = (16, 32, 64),
+    filters: tuple[int, ...] = (32, 64),
 ) -> keras.Model:
     """Build a network from coarse maps and a fine guide to fine maps.
 
     The maps are enlarged, with corners shared by both grids; a U-Net that sees them
-    beside the guide learns what to add.
+    beside the guide, at half the guide's resolution, learns what to add.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def fusion_net(
 
 
 def fusion_refine(
-    fine_shape: tuple[int, int, int], *, filters: tuple[int, ...] = (16, 32, 64)
+    fine_shape: tuple[int, int, int], *, filters: tuple[int, ...] = (32, 64)
 ) -> keras.Model:
     """Build a network that improves fused maps, and sees the guide beside them.
 
@@ -129,14 +129,28 @@ def fusion_refine(
 
 
 def _refined(maps, beside, filters):
-    """Maps, plus what a U-Net makes of them and of what lies beside them."""
+    """Maps, plus what a U-Net makes of them and of what lies beside them.
+
+    It works at half the resolution, where a step costs less than half: a convolution
+    gathers blocks of pixels, and sub-pixels lay them out again.
+    """
     height, width, n_phases = maps.shape[1:]
-    factor = 2 ** (len(filters) - 1)
+    factor = 2 ** len(filters)
     below, right = -height % factor, -width % factor
     x = layers.Concatenate(name="beside")([maps, *beside])
     x = layers.ZeroPadding2D(((0, below), (0, right)), name="pad")(x)
+    x = layers.Conv2D(
+        filters[0],
+        4,
+        strides=2,
+        padding="same",
+        activation="relu",
+        kernel_initializer="he_normal",
+        name="halve",
+    )(x)
     x = unet(x.shape[1:], n_classes=filters[0], filters=filters)(x)
-    x = layers.Cropping2D(((0, below), (0, right)), name="crop")(x)
     # An untrained network gives the maps as they came.
-    x = layers.Conv2D(n_phases, 1, kernel_initializer="zeros", name="change")(x)
+    x = layers.Conv2D(4 * n_phases, 1, kernel_initializer="zeros", name="change")(x)
+    x = SubPixels(2, name="subpixels")(x)
+    x = layers.Cropping2D(((0, below), (0, right)), name="crop")(x)
     return layers.Add(name="fused")([maps, x])
