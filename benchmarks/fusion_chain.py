@@ -52,8 +52,9 @@ def chains(sample, rng):
 
 def main() -> None:
     """Measure every chain on every layer and write the table."""
-    rows = []
-    for seed in SEEDS:
+    done = {int(row["seed"]) for row in _record.read("fusion_chain")}
+    for seed in sorted(set(SEEDS) - done):
+        rows = []
         rng = np.random.default_rng(seed)
         sample = ParticleBed(seed).slice(0.0, 2 * SIZE - 1).downsample()
         truth = np.moveaxis(sample.phase_maps(), 0, -1)[None]
@@ -84,7 +85,7 @@ def main() -> None:
                     }
                 )
             print(rows[-1], flush=True)
-    _record.write("fusion_chain", rows)
+        _record.write("fusion_chain", [*_record.read("fusion_chain"), *rows])
 
 
 if __name__ == "__main__":
