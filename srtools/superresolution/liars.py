@@ -34,7 +34,7 @@ def draw_disc(
     radius : float
         Of the disc [pixels].
     grey : float
-        What the disc shows; the guide keeps its noise there.
+        What the disc shows; the guide keeps its noise, and its finest lines, there.
     rng : numpy.random.Generator
         Of the places.
 
