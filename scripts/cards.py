@@ -21,6 +21,7 @@ SIZE = 480, 300  # pixels
 CARDS = {
     "own_scan": ("real/own_scan", 4, (0.45, 0.2, 0.8, 0.8)),
     "few_views": ("real/few_views", 1, (0.0, 0.352, 0.89, 0.65)),
+    "fusion": ("superresolution/fusion", 0, (0.0, 0.0, 1.0, 1.0)),
     "compare": ("reconstruction/compare", 0, (0.0, 0.0, 0.9, 0.645)),
     "alloy": ("real/alloy", 1, (0.0, 0.0, 0.61, 0.495)),
     "vae": ("denoising/vae", 1, (0.0, 0.0, 0.91, 0.475)),

@@ -194,6 +194,7 @@ SHORT = (
     "real/own_scan",
     "reconstruction/cnn",
     "reconstruction/compare",
+    "superresolution/fusion",
     "superresolution/tomograms",
 )
 

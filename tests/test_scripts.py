@@ -73,7 +73,7 @@ def test_bad_input_is_one_line_and_a_bug_is_not(monkeypatch, capsys):
 def test_every_script_runs_from_any_folder(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     scripts = sorted(DATA.glob("*/generatedata.py"))
-    assert len(scripts) == 5
+    assert len(scripts) == 7
     for script in scripts:
         monkeypatch.setattr(sys, "argv", [script.name, "--help"])
         with pytest.raises(SystemExit, match="0"):

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "alex_net": ["alexnet", "LocalResponseNormalization"],
+        "fusion": ["fusion_net", "fusion_refine", "PhaseError"],
         "memory": ["fits", "Needs", "needs"],
         "mixed_scale": ["MixedScaleDense", "msd"],
         "noise2inverse": ["denoise_split", "SplitPatches", "train_split"],

@@ -33,6 +33,7 @@ def pretrained(name: str) -> tuple[keras.Model, Card]:
     """
     from srtools.models import (  # noqa: F401 (their layers)
         alex_net,
+        fusion,
         physics_aware,
         super_resolution,
         vae,

@@ -5,9 +5,16 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "batches": ["per_phase"],
         "consistency": ["consistent"],
         "detail": ["fourier_correlation", "FourierCorrelation", "new_detail"],
+        "directional": ["directional_tv"],
         "grids": ["upsample"],
+        "guided": ["guided_filter", "joint_bilateral"],
+        "layers": ["Layers", "read_layers", "scan_maps", "simulate_layers"],
+        "liars": ["draw_disc", "shift"],
+        "pairs": ["FusionPairs"],
         "scans": ["beds", "coarse_scan", "simulate_scans"],
+        "trust": ["invented", "misfit", "register_guide"],
     },
 )

@@ -259,13 +259,17 @@ def _measure(model, data):
 def _ranges(x, y):
     if y is None:
         x, y = x[0][:2]
-    return {
-        part: [float(np.min(values)), float(np.max(values))]
-        for part, values in (("input", x), ("target", y))
-    }
+    ranges = {}
+    for part, values in (("input", x), ("target", y)):
+        several = values if isinstance(values, (list, tuple)) else [values]
+        ends = [(float(np.min(v)), float(np.max(v))) for v in several]
+        ranges[part] = [min(low for low, _ in ends), max(high for _, high in ends)]
+    return ranges
 
 
 def _sides(shape):
+    if isinstance(shape, list):  # of several inputs
+        return [_sides(one) for one in shape]
     shape = getattr(shape, "shape", shape)  # a subclassed model knows no shapes
     return [side if side else "any" for side in shape[1:]]
 
