@@ -22,8 +22,8 @@ from srtools.tomography import ParallelBeam, gaussian_noise  # noqa: E402
 SHEET = ROOT / "book" / "_static" / "cheat_sheet.pdf"
 WIDTH, HEIGHT = 8.27, 11.69  # A4 [inch]
 COLOUR = "#1f4e79"
-SIZE = 8.4  # of the text [points]
-LINE = 0.166  # from a line to the next [inch]
+SIZE = 8.1  # of the text [points]
+LINE = 0.150  # from a line to the next [inch]
 
 SYMBOLS = [
     ["$x$", "image: attenuation per pixel", "(n, height, width, 1)"],
@@ -65,6 +65,12 @@ METHODS = {
     "denoise": [
         ["clean images at hand", "U-Net, spatial VAE", "noisy-clean pairs"],
         ["two exposures of each", "Noise2Noise", "one from the other"],
+        ["one scan, and nothing else", "Noise2Inverse", "views in two halves"],
+    ],
+    "enlarge": [
+        ["pixels wider than the detail, pairs", "EDSR, then data", "own kind only"],
+        ["the same, but no pairs", "TV on a fine grid", "or two shifted scans"],
+        ["a sharp image of something else", "directional TV", "test the guide first"],
     ],
     "segment": [
         ["grey values tell the class", "multi-Otsu", "no training"],
@@ -137,7 +143,7 @@ class Sheet:
         ends = [x / WIDTH, (x + width) / WIDTH]
         rule = plt.Line2D(ends, [at, at], color=COLOUR, lw=0.8)
         self.figure.add_artist(rule)
-        return y + 0.23
+        return y + 0.21
 
     def table(self, y, rows, places, mono=(), bold=()):
         """Write rows of cells, each column at its place; return where it ends."""
@@ -175,10 +181,10 @@ def draw() -> plt.Figure:
     """Return the page."""
     sheet = Sheet()
     left, right, full = 0.55, 4.35, WIDTH - 1.1
-    sheet.text(left, 0.62, "Deep learning for X-ray tomography", fontsize=15)
-    sheet.text(WIDTH - 0.55, 0.62, "cheat sheet", fontsize=11, ha="right", color=COLOUR)
+    sheet.text(left, 0.55, "Deep learning for X-ray tomography", fontsize=15)
+    sheet.text(WIDTH - 0.55, 0.55, "cheat sheet", fontsize=11, ha="right", color=COLOUR)
 
-    y = sheet.heading(left, 0.95, "Symbols and shapes", full)
+    y = sheet.heading(left, 0.84, "Symbols and shapes", full)
     y = sheet.table(y, SYMBOLS, (left, 1.75, 4.75), mono=(2,))
     y = sheet.lines(left, y + 0.05, NOTES, bullet="")
 
@@ -196,10 +202,10 @@ def draw() -> plt.Figure:
             ("FBP, tuned", soft, ("width", "height")),
         ]
     ):
-        where = left + 0.2 + number * 1.82
-        sheet.picture(where, y, (1.25, 1.25), picture[0, ..., 0], title, labels)
+        where = left + 0.3 + number * 1.82
+        sheet.picture(where, y, (1.0, 1.0), picture[0, ..., 0], title, labels)
 
-    y = sheet.heading(left, y + 1.66, "Which method, when", full)
+    y = sheet.heading(left, y + 1.38, "Which method, when", full)
     for task, rows in METHODS.items():
         sheet.text(left, y, task, color=COLOUR)
         y = sheet.table(y, rows, (1.45, 4.25, 5.95), bold=(1,)) + 0.06
@@ -218,7 +224,7 @@ def draw() -> plt.Figure:
     y = sheet.heading(left, y + 0.2, "To begin with", full)
     for line in CODE.splitlines():
         sheet.text(left, y, line, family="monospace", fontsize=7.4)
-        y += 0.135
+        y += 0.122
     return sheet.figure
 
 

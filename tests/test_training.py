@@ -89,6 +89,28 @@ def test_a_network_is_trained_once_and_then_loaded(fits):
     assert same(first, again)
 
 
+def test_a_callback_counts_by_its_settings_and_not_by_what_it_noted(fits):
+    stop = keras.callbacks.EarlyStopping("loss", patience=3)
+    train(callbacks=[stop])
+    assert stop.best < float("inf")
+    train(callbacks=[stop])
+    assert len(fits) == 1
+
+
+class Noting(keras.callbacks.Callback):
+    """A callback that holds a function."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+
+def test_the_function_of_a_callback_counts(fits):
+    for function in (random_shapes, ellipses):
+        train(callbacks=[Noting(function)])
+    assert len(fits) == 2
+
+
 @pytest.mark.parametrize(
     "change",
     [

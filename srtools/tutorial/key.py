@@ -198,6 +198,17 @@ def _shape(part, code):
         return [_shape(p, code) for p in part]
     if hasattr(part, "on_epoch_end"):  # a callback
         code.append(type(part))
-        settings = {k: v for k, v in vars(part).items() if np.isscalar(v)}
-        return [type(part).__name__, plain(settings)]
+        return [type(part).__name__, _arguments(part, code)]
     return plain(part, code)
+
+
+def _arguments(callback, code):
+    """What a callback was made with, without defaults; not what it has noted since."""
+    given = {}
+    for name, parameter in inspect.signature(
+        type(callback).__init__
+    ).parameters.items():
+        value = vars(callback).get(name)
+        if value is not None and value != parameter.default:
+            given[name] = plain(value, code)
+    return given
