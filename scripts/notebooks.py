@@ -11,6 +11,8 @@ derived from it and holds the outputs that the book shows and the tests verify.
                                                    with titles and alternative texts
     python scripts/notebooks.py participants [page ...]
                                                    without solutions and outputs
+    python scripts/notebooks.py margins page ...   how far claims are from their bounds,
+                                                   over seeds and settings of arithmetic
 
 Without a page all of them are meant. A page is a path, with or without its ending.
 What the last two write is in ``_build``.
@@ -27,6 +29,7 @@ import time
 from pathlib import Path
 
 import jupytext
+import margins
 import nbclient
 import nbformat
 import slides
@@ -332,7 +335,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    tasks = ["sync", "run", "check", "turn", "figures", "participants"]
+    tasks = ["sync", "run", "check", "turn", "figures", "participants", "margins"]
     parser.add_argument("task", choices=tasks)
     parser.add_argument("page", nargs="*", help="for turn: how many")
     asked = parser.parse_args()
@@ -343,6 +346,8 @@ def main() -> int:
         sources = pages(asked.page, ROOT)
     except FileNotFoundError as error:
         parser.error(str(error))
+    if asked.task == "margins":
+        return margins.main(sources)
     failed, total = False, 0.0
     for source in sources:
         name = source.relative_to(ROOT)

@@ -1,9 +1,12 @@
 """Claims: sentences of a page that a measured value bears out."""
 
+import json
+import os
 import re
 import sys
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
@@ -48,6 +51,8 @@ def claim(
     """Show a sentence of the page if a measured value bears it out, else raise.
 
     A notebook shows a box, a terminal one line. Both give the value and the bounds.
+    Where ``SRTOOLS_CLAIMS`` names a file, claims are written there, and neither shown
+    nor judged.
 
     Parameters
     ----------
@@ -74,6 +79,12 @@ def claim(
     """
     if at_least is None and at_most is None:
         raise ValueError(f"expected at_least or at_most for the claim {sentence!r}")
+    if path := os.environ.get("SRTOOLS_CLAIMS"):  # margins are measured
+        bounds = {"at_least": at_least, "at_most": at_most}
+        with Path(path).open("a", encoding="utf-8") as file:
+            row = {"claim": sentence, "value": float(value)} | bounds
+            file.write(json.dumps(row, default=float) + "\n")
+        return
     low = -np.inf if at_least is None else at_least
     high = np.inf if at_most is None else at_most
     if not low <= value <= high:  # also catches NaN

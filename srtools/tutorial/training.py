@@ -80,6 +80,7 @@ def trained(
         objects with ``settings``. Needed where the data have none of their own.
     seed : int
         Of the first weights, of the order of the batches, and of all that is random.
+        ``SRTOOLS_SEED`` is added to it.
     test_data : (x, y) or PyDataset, optional
         On which the trained network is measured, once, for its card.
     **fit
@@ -103,6 +104,7 @@ def trained(
             f"or data with a `recipe`, received {type(x).__name__}"
         )
     fit.pop("verbose", None)
+    seed += int(os.environ.get("SRTOOLS_SEED", "0"))
     key = training_key(model, recipe, seed, [x, y], fit)
     path = _find(name, key, ".keras")
     if path.exists():

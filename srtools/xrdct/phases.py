@@ -63,8 +63,7 @@ PHASES: dict[str, Phase] = {
             12.9918,
             True,
             (*_cell("Al", _ALUMINIUM, _R), *_cell("O", _OXYGEN, _R)),
-            "NIST SRM 676a; Lewis et al., Acta Cryst. A 38 (1982) 733, "
-            "doi:10.1107/S0567739482001478",
+            "NIST SRM 676a; Lewis et al., Acta Cryst. A 38 (1982) 733",
         ),
         Phase(
             "CeO2",
@@ -86,8 +85,7 @@ PHASES: dict[str, Phase] = {
                 *_cell("O", [(0, 0.5, _ZZ), (0.5, 0, -_ZZ)]),
                 *_cell("O", [(0, 0.5, _ZZ + 0.5), (0.5, 0, 0.5 - _ZZ)]),
             ),
-            "Howard, Hill & Reichert, Acta Cryst. B 44 (1988) 116, "
-            "doi:10.1107/S0108768187010279",
+            "Howard, Hill & Reichert, Acta Cryst. B 44 (1988) 116",
         ),
         Phase(
             "NiO",

@@ -1,0 +1,152 @@
+"""What the claims of pages measure with other seeds, and with other arithmetic.
+
+Called by ``scripts/notebooks.py margins``. A page is executed anew with other seeds of
+its trainings, and once more with one thread and plain instructions, as an old processor
+has them. What each claim measured is gathered in benchmarks/results/margins.csv: the
+bound, the smallest and largest value, and the runs behind them. A run that is in the
+table is not made again, so that one can stop and go on; hours in all.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import _record  # noqa: E402
+
+SEEDS = (0, 1, 2)  # added to the seeds of the pages
+PLAIN = {  # rounding of another machine
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX",
+}
+RUNS = [(f"seed +{s}", {"SRTOOLS_SEED": str(s)}) for s in SEEDS]
+RUNS.append(("plain arithmetic", PLAIN | {"SRTOOLS_TRAIN": "1"}))
+
+
+def measure(page: Path, settings: dict[str, str]) -> list[dict]:
+    """Execute a page in a process of its own; return what its claims measured.
+
+    Parameters
+    ----------
+    page : Path
+        The source of a page.
+    settings : dict
+        Environment variables.
+
+    Returns
+    -------
+    list of dict
+        A claim each: sentence, value, at_least, at_most.
+
+    Raises
+    ------
+    RuntimeError
+        If the page does not run to its end: with the end of what it said.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder) / "claims.jsonl"
+        variables = {**os.environ, **settings, "SRTOOLS_CLAIMS": str(said)}
+        if "SRTOOLS_TRAIN" in settings:  # nor take what was trained here before
+            variables["SRTOOLS_CACHE"] = folder
+        code = (
+            "import sys, pathlib, notebooks as n; p = pathlib.Path(sys.argv[1]);"
+            "n.execute(n.derive(p), p.parent)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, page],
+            env=variables,
+            cwd=ROOT / "scripts",
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{page}: {done.stderr[-2000:]}")
+        return [json.loads(line) for line in said.read_text().splitlines()]
+
+
+def merge(rows: Sequence[dict], page: str, run: str, found: Sequence[dict]) -> list:
+    """Return a table with a run added; claims that the page has no longer are dropped.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        The table: page, claim, at_least, at_most, smallest, largest, runs.
+    page, run : str
+        What was executed, and how.
+    found : sequence of dict
+        What `measure` returned.
+
+    Returns
+    -------
+    list of dict
+    """
+    key = ("claim", "at_least", "at_most")
+    before = {tuple(r[k] for k in key): r for r in rows if r["page"] == page}
+    merged = [row for row in rows if row["page"] != page]
+    for one in found:
+        bounds = {k: "" if one[k] is None else f"{one[k]:g}" for k in key[1:]}
+        new = {"page": page, "claim": one["claim"], **bounds}
+        values, runs = [one["value"]], [run]
+        if old := before.get(tuple(new[k] for k in key)):
+            values += [float(old["smallest"]), float(old["largest"])]
+            runs = [*old["runs"].split("; "), run]
+        ends = {"smallest": f"{min(values):.4g}", "largest": f"{max(values):.4g}"}
+        merged.append(new | ends | {"runs": "; ".join(runs)})
+    return sorted(merged, key=lambda row: row["page"])
+
+
+def thin(rows: Sequence[dict]) -> list[dict]:
+    """Return the claims whose distance to a bound is under twice their spread."""
+    spread = [float(row["largest"]) - float(row["smallest"]) for row in rows]
+    pairs = zip(rows, spread, strict=True)
+    return [row for row, wide in pairs if _distance(row) < 2 * wide]
+
+
+def _distance(row):
+    """How far the nearest value is from its bound; negative beyond it."""
+    low, high = float(row["smallest"]), float(row["largest"])
+    below = low - float(row["at_least"] or "-inf")
+    return min(below, float(row["at_most"] or "inf") - high)
+
+
+def main(sources: Sequence[Path]) -> bool:
+    """Make the runs that are missing; say which claims stand too near to a bound.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Pages.
+
+    Returns
+    -------
+    bool
+        Whether a claim does not hold in one of the runs.
+    """
+    table = _record.RESULTS / "margins.csv"
+    for source in sources:
+        page = source.relative_to(ROOT / "book").with_suffix("").as_posix()
+        for run, settings in RUNS:
+            rows = _record.read("margins")
+            mine = [row for row in rows if row["page"] == page]
+            if any(run in row["runs"].split("; ") for row in mine):
+                continue
+            found = measure(source, settings)
+            _record.write("margins", merge(rows, page, run, found))
+            print(f"{page}: {run}, {len(found)} claims", flush=True)
+    with table.open(newline="") as file:
+        near = thin(list(csv.DictReader(file)))
+    for row in near:
+        print("{page}: {claim}: {smallest} to {largest}".format(**row), end="; ")
+        print("bound {at_least}{at_most}".format(**row))
+    return any(_distance(row) < 0 for row in near)

@@ -1,0 +1,59 @@
+"""Margins of claims: measured over seeds, gathered in a table."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from srtools.tutorial import claim
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+import margins
+
+
+def found(value, **bounds):
+    return {"claim": "It is so", "value": value, "at_least": None, "at_most": None} | (
+        bounds
+    )
+
+
+def test_a_claim_is_written_and_not_judged_where_margins_are_measured(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("SRTOOLS_CLAIMS", str(tmp_path / "claims"))
+    claim("It is so", 1, at_least=2)
+    claim("It is so", 3, at_most=2, unit="dB")
+    lines = (tmp_path / "claims").read_text().splitlines()
+    assert [json.loads(line)["value"] for line in lines] == [1, 3]
+    assert not capsys.readouterr().out
+
+
+def test_runs_are_merged_into_ends_and_old_claims_leave():
+    rows = margins.merge([], "a", "seed +0", [found(2.0, at_least=1)])
+    rows = margins.merge(rows, "b", "seed +0", [found(7.0, at_most=8)])
+    rows = margins.merge(rows, "a", "seed +1", [found(1.5, at_least=1)])
+    assert [(r["page"], r["smallest"], r["largest"], r["runs"]) for r in rows] == [
+        ("a", "1.5", "2", "seed +0; seed +1"),
+        ("b", "7", "7", "seed +0"),
+    ]
+    rows = margins.merge(rows, "a", "seed +2", [found(2.0, at_least=1.2)])
+    assert rows[0]["runs"] == "seed +2" and len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("smallest", "largest", "bounds", "near"),
+    [
+        (3.1, 4, {"at_least": 1}, False),
+        (2.9, 4, {"at_least": 1}, True),
+        (0.5, 4, {"at_least": 1}, True),
+        (3, 4, {"at_most": 5}, True),
+        (3, 3, {"at_least": 2, "at_most": 4}, False),
+    ],
+)
+def test_a_claim_is_thin_within_twice_its_spread(smallest, largest, bounds, near):
+    rows = []
+    for run, value in (("x", smallest), ("y", largest)):
+        rows = margins.merge(rows, "a", run, [found(value, **bounds)])
+    assert bool(margins.thin(rows)) == near
