@@ -34,7 +34,7 @@ def batch_dice_loss(y_true, y_pred):
     References
     ----------
     .. [1] Kodym, Spanel, Herout, "Segmentation of head and neck organs at risk using
-       CNN with batch Dice loss", 2018, doi:10.1007/978-3-030-12939-2_8.
+       CNN with batch Dice loss", 2018, doi:10.48550/arXiv.1812.02427.
     """
     label, found = _label_and_found(y_true, y_pred)
     each = ops.sum(label) + ops.sum(found)
