@@ -5,9 +5,14 @@ from keras import ops
 
 from srtools.segmentation import (
     balanced_cross_entropy,
+    batch_dice_loss,
+    cldice_loss,
     dice_loss,
+    tversky_loss,
     weighted_cross_entropy,
 )
+
+OVERLAPS = [dice_loss, batch_dice_loss, tversky_loss, cldice_loss]
 
 
 @pytest.fixture
@@ -47,6 +52,62 @@ def test_dice_follows_its_formula_for_each_sample(pair):
     assert np.allclose(right, 0, atol=1e-5) and (wrong > 0.9).all()
 
 
+def test_batch_dice_is_that_of_one_long_sample(pair):
+    long = [part.reshape(1, 30, 6, 1) for part in pair]
+    found = ops.convert_to_numpy(batch_dice_loss(*pair))
+    assert found.shape == (6,) and np.ptp(found) == 0
+    assert np.allclose(found, ops.convert_to_numpy(dice_loss(*long)), atol=1e-6)
+
+
+def test_an_empty_sample_asks_for_silence_alone_and_not_within_its_batch():
+    labels, logits = np.zeros((2, 8, 8, 1)), np.full((2, 8, 8, 1), -9.0)
+    labels[1, 2:6] = 1
+    logits[1] = 9 * (2 * labels[1] - 1)
+    alarm = logits.copy()
+    alarm[0, 4, 4] = 9  # one wrong pixel in the empty sample
+    each, batch = (
+        [ops.convert_to_numpy(loss(labels, z)).mean() for z in (logits, alarm)]
+        for loss in (dice_loss, batch_dice_loss)
+    )
+    assert each[1] - each[0] > 0.2 and batch[1] - batch[0] < 0.05
+
+
+def test_tversky_follows_its_formula_for_each_sample(pair):
+    labels, logits = pair
+    found = 1 / (1 + np.exp(-logits))
+    both, false, missed = (
+        part.sum((1, 2, 3))
+        for part in (labels * found, (1 - labels) * found, labels * (1 - found))
+    )
+    expected = 1 - (both + 1) / (both + 0.2 * false + 0.8 * missed + 1)
+    value = ops.convert_to_numpy(tversky_loss(*pair, alpha=0.2, beta=0.8))
+    assert np.allclose(value, expected, atol=1e-6)
+
+
+def test_cldice_minds_a_gap_in_a_thin_line_more_than_dice_does():
+    labels = np.zeros((1, 32, 48, 1), "float32")
+    labels[:, 4:13] = 1  # a thick line
+    labels[:, 22] = 1  # a thin one
+    cut = labels.copy()
+    cut[:, 22, 16:32] = 0
+    dice, cl = (
+        float(loss(labels, 40 * cut - 20)[0]) for loss in (dice_loss, cldice_loss)
+    )
+    assert cl > 2 * dice > 0
+    assert float(cldice_loss(labels, 40 * labels - 20)[0]) == pytest.approx(0, abs=1e-4)
+
+
+def test_overlaps_leave_out_what_nobody_labelled(pair):
+    labels, logits = pair
+    partly = labels.copy()
+    partly[:, 3:] = -1
+    other = logits.copy()
+    other[:, 3:] = 5  # whatever is said there
+    for loss in OVERLAPS:
+        same = [ops.convert_to_numpy(loss(partly, z)) for z in (logits, other)]
+        assert np.allclose(*same, atol=1e-6)
+
+
 @pytest.mark.parametrize("build", [weighted_cross_entropy, balanced_cross_entropy])
 def test_weights_act_on_pixels_and_on_samples(pair, build):
     loss = build(0.7)
@@ -60,7 +121,7 @@ def test_weights_act_on_pixels_and_on_samples(pair, build):
 
 
 @pytest.mark.parametrize(
-    "loss", [weighted_cross_entropy(2), balanced_cross_entropy(0.9), dice_loss]
+    "loss", [weighted_cross_entropy(2), balanced_cross_entropy(0.9), *OVERLAPS]
 )
 @pytest.mark.parametrize("logit", [-1e4, 0.0, 1e4])
 def test_losses_and_gradients_are_finite_at_the_extremes(loss, logit):
@@ -78,7 +139,7 @@ def test_losses_and_gradients_are_finite_at_the_extremes(loss, logit):
 
 
 @pytest.mark.parametrize(
-    "loss", [weighted_cross_entropy(2), balanced_cross_entropy(0.9), dice_loss]
+    "loss", [weighted_cross_entropy(2), balanced_cross_entropy(0.9), *OVERLAPS]
 )
 def test_a_saved_model_loads_with_its_loss(tmp_path, pair, loss):
     labels, images = pair
@@ -98,7 +159,11 @@ def test_bad_input_is_refused(pair):
     for beta in (0, 1, 2):
         with pytest.raises(ValueError, match=f"between 0 and 1, received {beta}"):
             balanced_cross_entropy(beta)
-    for loss in (weighted_cross_entropy(2), dice_loss):
+    with pytest.raises(ValueError, match="above 0, received 0 and 1"):
+        tversky_loss(*pair, alpha=0, beta=1)
+    with pytest.raises(ValueError, match="1 or more, received 0"):
+        cldice_loss(*pair, iterations=0)
+    for loss in (weighted_cross_entropy(2), *OVERLAPS):
         with pytest.raises(ValueError, match=r"of one shape.*received \(6, 5, 6\)"):
             getattr(loss, "call", loss)(labels[..., 0], logits)
 

@@ -188,16 +188,27 @@ def test_visible_lines_are_those_that_a_reader_sees(source):
 
 # Pages that a reader is not made to scroll through; the others follow.
 SHORT = (
+    "datasets",
+    "inspection/tsne",
+    "models",
     "real/alloy",
     "real/few_views",
     "real/noise2inverse",
     "real/own_scan",
+    "real/tooth",
+    "real/tooth_denoise",
+    "reconstruction/automap",
     "reconstruction/cnn",
     "reconstruction/compare",
+    "reconstruction/dense",
+    "reconstruction/physics_aware",
+    "segmentation/cracks",
+    "segmentation/losses",
+    "segmentation/unet",
     "superresolution/fusion",
     "superresolution/tomograms",
-    "segmentation/cracks",
-    "segmentation/unet",
+    "tomography",
+    "xrdct",
 )
 
 

@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "weighted_cross_entropy",
             "WeightedCrossEntropy",
         ],
+        "overlaps": ["batch_dice_loss", "cldice_loss", "tversky_loss"],
         "patches": ["mask_patch_from_file", "PatchDataset"],
         "seams": ["seam_error"],
         "tiles": ["check_scaling", "tile_starts", "TiledImage"],
