@@ -40,7 +40,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder cannot be written to, before the block begins.
+        If the folder cannot be written to, before the block begins; or where the disk
+        is full, by the name of the file.
 
     Examples
     --------
@@ -55,6 +56,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         yield Path(place, path.name)
         Path(place, path.name).replace(path)
+    except OSError as error:
+        if type(error) is OSError and path.name not in str(error):  # of a full disk
+            raise OSError(f"{path}: could not be written ({error})") from error
+        raise
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -118,7 +123,8 @@ def _in_turn(path, place):
 def _lock(path, place, turn):
     """Wait for a lock that the system lifts however its owner ends."""
     while True:
-        place.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # exist_ok fails where it goes meanwhile
+            place.mkdir()
         if fcntl is None:
             return None
         try:

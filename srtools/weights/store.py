@@ -9,7 +9,7 @@ import html
 import io
 import json
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import h5py
@@ -96,10 +96,15 @@ def read_card(path: Path) -> Card:
     """
     card = path.with_suffix(".json")
     try:
-        return Card(**json.loads(card.read_text(encoding="utf-8")))
+        found = Card(**json.loads(card.read_text(encoding="utf-8")))
+        for part in fields(Card):
+            value = getattr(found, part.name)
+            if part.type is not float and not isinstance(value, part.type):
+                raise TypeError(f"{part.name} {value!r}")
+        return found
     except FileNotFoundError:
         raise ValueError(f"{path}: expected a card {card.name} beside it") from None
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{card}: expected the card of a network ({error})") from error
 
 
