@@ -23,6 +23,7 @@ from srtools.files.settings import check_settings
 CHUNK = 8
 """Pairs that lie, and are read, together."""
 
+_PLACES = {"meta_block_size": 1}  # no gaps: the same bytes, interrupted or not
 _log = logging.getLogger(__name__)
 
 
@@ -239,7 +240,7 @@ def _resume(partial, settings):
     if not partial.exists():
         return None
     try:
-        file = h5py.File(partial, "r+")
+        file = h5py.File(partial, "r+", **_PLACES)
     except BlockingIOError as error:
         raise BlockingIOError(
             f"{partial}: expected to go on with this file, but another program has it "
@@ -259,7 +260,7 @@ def _resume(partial, settings):
 def _start(partial, settings, layout, n):
     needed = sum(4 * n * int(np.prod(shape)) for shape in layout.values())
     check_space(partial, needed)
-    file = h5py.File(partial, "w")
+    file = h5py.File(partial, "w", **_PLACES)
     for name, shape in layout.items():
         chunk = (*shape, min(n, CHUNK))
         if len(shape) == 3:  # few channels, so that an image can be read by itself

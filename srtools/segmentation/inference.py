@@ -142,6 +142,7 @@ def inference_binary_segmentation(
     file_prefix: str = "binary_mask",
     savepath: str | Path = "./inferred_masks",
     types: Sequence[str] = (".tiff", ".tif"),
+    resume: bool = False,
     **how,
 ) -> list[Path]:
     """Segment all images of a folder, into TIFFs of labels and pictures to look at.
@@ -164,6 +165,9 @@ def inference_binary_segmentation(
         Folder of the results; made where it is missing.
     types : sequence of str
         Endings of the files to use.
+    resume : bool
+        Go on with a run that was interrupted: labels that are there, which are whole,
+        are taken to be of the same network and kept.
     **how
         Further arguments of `predict_image`.
 
@@ -175,7 +179,8 @@ def inference_binary_segmentation(
     Raises
     ------
     FileExistsError, OSError, FileNotFoundError, ValueError
-        As `predict_image`, for all files before the first is segmented.
+        As `predict_image`, for all files before the first is segmented; with `resume`
+        an output may exist.
     """
     files = build_list_images(datapath, types)
     stems = [file.stem for file in files]
@@ -200,12 +205,14 @@ def inference_binary_segmentation(
             f"{savepath}: expected a place that can be written to ({error})"
         ) from error
     outputs = [savepath / f"{file_prefix}_{file.stem}.tiff" for file in files]
-    for output in outputs:
+    for output in () if resume else outputs:
         _refuse(output)
         _refuse(output.with_suffix(".png"))
     for file, output in zip(files, outputs, strict=True):
-        predict_image(model, file, output, patch_shape=patch_shape, **how)
-        _picture(output, max(1, model.output_shape[-1] - 1))
+        if not (resume and output.exists()):
+            predict_image(model, file, output, patch_shape=patch_shape, **how)
+        if not (resume and output.with_suffix(".png").exists()):
+            _picture(output, max(1, model.output_shape[-1] - 1))
     return outputs
 
 
