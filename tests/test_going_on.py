@@ -42,13 +42,12 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(begin, tmp_pat
     def fails(patch):
         calls.append(patch)
         if len(calls) > 5:
-            raise KeyboardInterrupt
+            raise RuntimeError("interrupted")
         return read(patch)
 
     data._read = fails
-    with pytest.raises((KeyboardInterrupt, Exception)):
+    with pytest.raises(Exception, match="interrupted"):  # TensorFlow has its own kind
         fit_resumable(model, data, tmp_path / "a.npz", epochs=3)
-    assert calls
     model, data = begin()
     again = fit_resumable(model, data, tmp_path / "a.npz", epochs=3)
     assert again == history

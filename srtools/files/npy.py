@@ -31,5 +31,6 @@ def open_npy(path: str | Path) -> np.memmap:
     with reading(path, "a .npy array"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.memmap):
+            array.close()
             raise ValueError("an archive of arrays")
     return array

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import h5py
 
+_CAN = hasattr(os, "posix_fallocate")  # neither Windows nor macOS has it
 _MORE = 1.01  # times: what a file says of its data takes space as well
 
 
@@ -79,15 +80,17 @@ def reserve(file: h5py.File) -> None:
         If the disk has not enough; where a system cannot reserve, it is not noticed.
     """
     file.flush()
+    if not _CAN:
+        return
     path = Path(file.filename)
     with path.open("rb+") as plain:
         _take(plain, path.stat().st_size)
 
 
 def _take(file, nbytes):
-    if hasattr(os, "posix_fallocate"):
-        try:
+    try:
+        if _CAN:
             os.posix_fallocate(file.fileno(), 0, max(1, nbytes))
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise

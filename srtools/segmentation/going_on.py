@@ -60,16 +60,14 @@ def fit_resumable(
         "data": data.recipe,
         "seed": int(seed),
         "shapes": [list(v.shape) for v in model.variables],
-        "optimizer": keras.saving.serialize_keras_object(model.optimizer),
+        "optimizer": [type(model.optimizer).__name__, model.optimizer.get_config()],
     }
+    settings["optimizer"][1].pop("name", None)  # has a number in its second building
     settings = json.loads(json.dumps(settings, default=str))
     model.optimizer.build(model.trainable_variables)
     if path.exists():
-        with reading(path, "an interrupted training"), np.load(path) as kept:
-            check_settings(path, settings, json.loads(str(kept["settings"])))
-            history = json.loads(str(kept["history"]))
-            for name, variable in _variables(model):
-                variable.assign(kept[name])
+        with reading(path, "an interrupted training"):
+            history = _restore(path, model, settings)
     done = len(next(iter(history.values()), ()))
     for epoch in tqdm(range(done, epochs), desc=path.stem, unit="epoch"):
         data._rng = np.random.default_rng((seed, epoch))
@@ -82,6 +80,15 @@ def fit_resumable(
             history.setdefault(name, []).extend(float(v) for v in values)
         _keep(path, model, settings, history)
     return history
+
+
+def _restore(path, model, settings):
+    """Give a model the state in a file, and return the history."""
+    with path.open("rb") as file, np.load(file) as kept:
+        check_settings(path, settings, json.loads(str(kept["settings"])))
+        for name, variable in _variables(model):
+            variable.assign(kept[name])
+        return json.loads(str(kept["history"]))
 
 
 def _variables(model):
