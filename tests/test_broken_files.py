@@ -297,46 +297,6 @@ def test_a_folder_without_right_to_write_is_named(tmp_path):
         tmp_path.chmod(0o700)
 
 
-_FULL = """
-import resource, signal, sys
-import numpy as np
-from srtools.datasets import simulate_library
-from srtools.files import write_image
-from srtools.phantoms import random_shapes
-from srtools.tomography import ParallelBeam
-
-# As on a full disk a write fails half way, with an error and no signal.
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
-beam = ParallelBeam(32, np.arange(0, 180, 20.0))
-for write in (
-    lambda: simulate_library("a.h5", random_shapes, beam, 20),
-    lambda: write_image("a.tif", np.ones((200, 200), np.float32)),
-):
-    try:
-        write()
-    except OSError as error:
-        print(error)
-    else:
-        sys.exit("it was written")
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-for name in ("a.h5", "b.h5"):
-    simulate_library(name, random_shapes, beam, 20)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="limits by resource")
-def test_after_a_full_disk_nothing_half_written_is_there_and_it_goes_on(tmp_path):
-    run = [sys.executable, "-c", _FULL]
-    said = subprocess.run(
-        run, cwd=tmp_path, timeout=60, check=True, text=True, stdout=subprocess.PIPE
-    ).stdout.splitlines()
-    assert len(said) == 2 and "a.h5" in said[0] and "a.tif" in said[1], said
-    assert sorted(f.name for f in tmp_path.iterdir()) == ["a.h5", "b.h5"]
-    one, other = (read_reconstruct_library(tmp_path / f"{k}.h5") for k in "ab")
-    assert all(np.array_equal(x, y) for x, y in zip(one, other, strict=True))
-
-
 _TOGETHER = """
 import numpy as np
 from srtools.datasets import simulate_library

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "atomic": ["atomic_write", "write_once"],
-        "damage": ["broken", "check_claim", "reading"],
+        "damage": ["broken", "check_claim", "reading", "writing"],
         "hdf5": [
             "CHUNK",
             "create_library",

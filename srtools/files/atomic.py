@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from srtools.files.damage import writing
+
 try:
     import fcntl
 except ImportError:  # Windows: there only HDF5 keeps two processes apart
@@ -54,12 +56,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
-        yield Path(place, path.name)
+        with writing(path):
+            yield Path(place, path.name)
         Path(place, path.name).replace(path)
-    except OSError as error:
-        if type(error) is OSError and path.name not in str(error):  # of a full disk
-            raise OSError(f"{path}: could not be written ({error})") from error
-        raise
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

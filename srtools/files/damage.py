@@ -7,6 +7,7 @@ without its name; and a few wrong bytes can claim an array larger than any memor
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 _SMALL = 64e6  # bytes that may be claimed by any file
 _DENSEST = 10_000  # beyond: how often more than the file holds; zlib packs 1000 times
@@ -46,9 +47,26 @@ def reading(path: str | Path, kind: str) -> Iterator[None]:
         raise broken(path, kind, error) from error
 
 
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Name the file in the error of a disk that is full, which says no more than that.
+
+    Raises
+    ------
+    OSError
+        In place of one that names no file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if type(error) is OSError and Path(path).name not in str(error):
+            raise OSError(f"{path}: could not be written ({error})") from error
+        raise
+
+
 def broken(path: str | Path, kind: str, why: object) -> ValueError:
     """Return the error for a file that is not what it should be."""
-    said = " ".join(str(why).split()) or type(why).__name__
+    said = shorten(str(why), 300, placeholder=" ...") or type(why).__name__
     return ValueError(
         f"{path}: expected {kind}, but it is truncated or of another format ({said})"
     )

@@ -16,6 +16,7 @@ from srtools.files import (
     open_hdf5,
     reading,
     reserve,
+    writing,
 )
 
 
@@ -68,10 +69,12 @@ class Volume(ABC):
             check_space(self.partial, needed)
             self._create(images.shape[1:])
             self.table.write_text("row,misfit\n")
-        self._write(rows, images)
-        with self.table.open("a") as table:  # last: what stands here is written
-            for row, value in zip(range(rows.start, rows.stop), misfits, strict=True):
-                table.write(f"{row},{value:.6g}\n")
+        numbers = range(rows.start, rows.stop)
+        with writing(self.partial):
+            self._write(rows, images)
+            with self.table.open("a") as table:  # last: what stands here is written
+                for row, value in zip(numbers, misfits, strict=True):
+                    table.write(f"{row},{value:.6g}\n")
         self.done.update(range(rows.start, rows.stop))
 
     def finish(self, output: Path) -> None:
