@@ -14,17 +14,21 @@ class _File(h5py.File):
     """A file that is named by whatever goes wrong in its ``with`` block."""
 
     def __init__(self, path):
-        self._path = Path(path)
+        self._path, self._known = Path(path), set()
         super().__init__(path, "r")
 
     def __getitem__(self, name):
         """Return an object, if it can be in this file or in one beside it."""
+        if name in self._known:
+            return super().__getitem__(name)
         if isinstance(name, str):
             self._check_links(name)
         found = super().__getitem__(name)
         beside(self._path, found.file.filename)  # soft links may lead to external ones
         if isinstance(found, h5py.Dataset):
             self._check_dataset(found)
+        if isinstance(name, str):
+            self._known.add(name)
         return found
 
     def __exit__(self, *raised):
