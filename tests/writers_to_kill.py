@@ -246,11 +246,12 @@ def kill_and_go_on(name: str, folder: Path, rounds: int, seed: int = 0) -> dict:
     whole.mkdir()
     seconds = run(name, whole)
     expected = writer.read(whole)
+    begin = 0.4 if name in KERAS else 0  # until then, libraries are being loaded
     found = {"rounds": rounds, "kills": 0, "half": 0, "other": 0}
     for number in range(rounds):
         place = folder / f"{number}"
         place.mkdir()
-        run(name, place, rng.uniform(0, seconds))
+        run(name, place, seconds * rng.uniform(begin, 1))
         if (place / writer.output).exists():
             found["half"] += not _alike(writer.read(place), expected)
         else:
