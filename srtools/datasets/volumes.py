@@ -10,8 +10,7 @@ import tifffile
 from srtools.datasets.entries import catalogue
 from srtools.files import (
     build_list_images,
-    check_claim,
-    claimed,
+    check_pages,
     open_hdf5,
     open_npy,
     reading,
@@ -148,7 +147,7 @@ def _describe(file):
     with reading(file, "a TIFF"), tifffile.TiffFile(file) as tiff:
         n, first = len(tiff.pages), tiff.pages[0]
         described = n, first.shape, np.dtype(first.dtype)
-        check_claim(file, claimed(first))
+        check_pages(file, [first])
         promised = tiff.series[0].size // first.size
         # The last page says that no other follows, and its data are in the file.
         handle = tiff.filehandle

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "atomic": ["atomic_write", "write_once"],
-        "damage": ["broken", "check_claim", "reading", "writing"],
+        "damage": ["reading", "writing"],
         "hdf5": [
             "CHUNK",
             "create_library",
@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "tiff": [
             "build_autoencoder_data",
             "build_list_images",
-            "claimed",
+            "check_pages",
             "pair_by_name",
             "read_image",
             "write_image",

@@ -42,9 +42,9 @@ def reading(path: str | Path, kind: str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if Path(path).name in str(error):
             raise
-        raise broken(path, kind, error) from error
+        raise _broken(path, kind, error) from error
     except Exception as error:
-        raise broken(path, kind, error) from error
+        raise _broken(path, kind, error) from error
 
 
 @contextmanager
@@ -64,8 +64,7 @@ def writing(path: str | Path) -> Iterator[None]:
         raise
 
 
-def broken(path: str | Path, kind: str, why: object) -> ValueError:
-    """Return the error for a file that is not what it should be."""
+def _broken(path, kind, why):
     said = shorten(str(why), 300, placeholder=" ...") or type(why).__name__
     return ValueError(
         f"{path}: expected {kind}, but it is truncated or of another format ({said})"

@@ -105,7 +105,7 @@ def read_image(path: str | Path) -> np.ndarray:
         raise FileNotFoundError(f"{path}: no such file")
     with reading(path, "a TIFF image"), tifffile.TiffFile(path) as tiff:
         check_claim(path, tiff.series[0].nbytes)
-        check_claim(path, claimed(tiff.pages[0]))
+        check_pages(path, [tiff.pages[0]])
         image = tiff.asarray()
     if image.ndim != 2:
         raise ValueError(
@@ -117,10 +117,22 @@ def read_image(path: str | Path) -> np.ndarray:
     return image
 
 
-def claimed(page: tifffile.TiffPage) -> int:
-    """Return the bytes that a page, or one of its tiles, says it takes in memory."""
-    shapes = (page.shape, page.chunks if page.is_tiled else ())
-    return max(math.prod(shape) for shape in shapes) * np.dtype(page.dtype).itemsize
+def check_pages(path: str | Path, pages: Sequence[tifffile.TiffPage]) -> None:
+    """Refuse pages that claim more memory than their file can hold.
+
+    Raises
+    ------
+    ValueError
+        If the pages together, or a tile of one, are too large: see
+        `srtools.files.damage.check_claim`.
+    """
+    size = [np.dtype(page.dtype).itemsize for page in pages]
+    check_claim(
+        path, sum(math.prod(p.shape) * n for p, n in zip(pages, size, strict=True))
+    )
+    for page, itemsize in zip(pages, size, strict=True):
+        if page.is_tiled:
+            check_claim(path, math.prod(page.chunks) * itemsize)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

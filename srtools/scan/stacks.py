@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from srtools.files import broken, check_claim, claimed, open_hdf5, reading
+from srtools.files import check_pages, open_hdf5, reading
 from srtools.files import open_npy as open_array
 from srtools.scan.links import resolve
 
@@ -211,9 +211,9 @@ def open_pages(path: Path, files: Sequence[Path]) -> Stack:
                 for p in pages
                 for o, k in zip(p.dataoffsets, p.databytecounts, strict=True)
             ]
-            check_claim(file, sum(map(claimed, pages)))
-        if not pages or max(ends, default=0) > file.stat().st_size:
-            raise broken(file, _KIND, "its pixels end before the picture does")
+            check_pages(file, pages)
+            if not pages or max(ends, default=0) > file.stat().st_size:
+                raise ValueError("its pixels end before the picture does")
         for page in pages:
             kind = page.shape, page.dtype
             if first is None:
