@@ -22,7 +22,7 @@ from srtools.tutorial.many_views import (
 )
 
 VIEWS = (4, 8, 16, 32, 64, 96)
-OWN = (8, 32)  # numbers of views with a network of their own
+OWN = (8,)  # numbers of views with a network of their own
 N = 100
 
 

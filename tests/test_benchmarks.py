@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = BENCHMARKS.parent / "scripts"
 RESULTS = sorted((BENCHMARKS / "results").glob("*.csv"))
 
 
@@ -30,7 +31,8 @@ def test_every_result_says_on_what_when_and_by_which_commit(path):
         assert re.fullmatch(r"\d+ (CPU )?cores, .+", row["hardware"])
         assert date.fromisoformat(row["date"]) > date(2026, 1, 1)
         assert re.fullmatch(r"[0-9a-f]{7,}(-dirty)?", row["commit"])
-    script = (BENCHMARKS / f"{path.stem}.py").read_text()
+    scripts = [folder / f"{path.stem}.py" for folder in (BENCHMARKS, SCRIPTS)]
+    (script,) = [script.read_text() for script in scripts if script.exists()]
     assert f'"{path.stem}"' in script, "written by the script of its name"
 
 
