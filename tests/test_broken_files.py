@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from srtools.datasets import load
 from srtools.files import (
-    check_claim,
     create_library,
     open_hdf5,
     open_npy,
@@ -29,6 +28,7 @@ from srtools.files import (
     reading,
     write_image,
 )
+from srtools.files.damage import check_claim
 from srtools.scan import read_scan
 from srtools.segmentation.tiles import TiledImage
 
