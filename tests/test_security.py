@@ -85,6 +85,25 @@ def test_a_network_with_code_in_it_is_refused(tmp_path, monkeypatch, proof, kind
         zoo.pretrained("evil")
 
 
+@pytest.mark.parametrize("kind", ["cut", "changed"])
+def test_a_broken_network_is_told_with_its_name(tmp_path, kind):
+    path = tmp_path / "a.keras"
+    image = keras.Input((8, 8, 1))
+    keras.Model(image, keras.layers.Conv2D(2, 3)(image)).save(path)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(12):
+        data = bytearray(whole)
+        for place in rng.integers(len(whole), size=8):
+            data[place] = rng.integers(256)
+        path.write_bytes(data if kind == "changed" else data[: rng.integers(len(data))])
+        try:
+            networks._load(str(path))
+        except (ValueError, OSError) as error:
+            assert "a.keras" in str(error)
+        else:
+            assert kind == "changed"
+
+
 CARD = Card(
     **{
         name: EVIL for name in ("name", "key", "hardware", "versions", "date", "commit")

@@ -7,7 +7,7 @@ import numpy as np
 import tifffile
 from tqdm import tqdm
 
-from srtools.files import atomic_write, build_list_images, write_once
+from srtools.files import atomic_write, build_list_images, write_once, writing
 from srtools.segmentation.kept_rows import digest, kept_rows
 from srtools.segmentation.stitching import (
     TIFF_TILE,
@@ -132,7 +132,7 @@ def predict_image(
         "scaling": [low, high],
         "result": [dtype.name, n_classes],
     }
-    with write_once(output) as partial:
+    with write_once(output) as partial, writing(output):
         if partial is None:
             _refuse(output)
         row = (width, *depth)
