@@ -156,7 +156,7 @@ _DENOISING = {"counts": (20, 3, 3), "size": 32}
 _BED = {"n": 120, "scale": 0.15, "n_jobs": 1}
 WRITERS = {
     "library": Writer(
-        lambda f: simulate_library(f / "a.h5", random_shapes, _BEAM, 2_000),
+        lambda f: simulate_library(f / "a.h5", random_shapes, _BEAM, 1_100),
         "a.h5",
         lambda f: read_reconstruct_library(f / "a.h5")[:2],
     ),
@@ -231,13 +231,13 @@ def run(name: str, folder: Path, seconds: float | None = None) -> float:
     return time.perf_counter() - start
 
 
-def kill_and_go_on(name: str, folder: Path, rounds: int, seed: int = 0) -> dict:
+def kill_and_go_on(name: str, folder: Path, kills: int, seed: int = 0) -> dict:
     """Kill a writer so many times, each in a folder of its own, and let it go on.
 
     Returns
     -------
     dict
-        kills: of processes that had not ended by themselves; half: how often something
+        rounds: some end by themselves before they are killed; kills; half: how often something
         was there under its name that was not whole; other: how often what came in the
         end differed from what comes undisturbed.
     """
@@ -247,12 +247,14 @@ def kill_and_go_on(name: str, folder: Path, rounds: int, seed: int = 0) -> dict:
     seconds = run(name, whole)
     expected = writer.read(whole)
     begin = 0.4 if name in KERAS else 0  # until then, libraries are being loaded
-    found = {"rounds": rounds, "kills": 0, "half": 0, "other": 0}
-    for number in range(rounds):
-        place = folder / f"{number}"
+    found = {"rounds": 0, "kills": 0, "half": 0, "other": 0}
+    while found["kills"] < kills and found["rounds"] < 4 * kills:
+        place = folder / f"{found['rounds']}"
         place.mkdir()
-        run(name, place, seconds * rng.uniform(begin, 1))
+        found["rounds"] += 1
+        took = run(name, place, seconds * rng.uniform(begin, 1))
         if (place / writer.output).exists():
+            seconds = min(seconds, took)
             found["half"] += not _alike(writer.read(place), expected)
         else:
             found["kills"] += 1
