@@ -14,13 +14,13 @@ if sys.platform != "linux":  # elsewhere a process with threads does not fork we
 
 from writers_to_kill import WRITERS, kill_and_go_on
 
-ROUNDS = int(os.environ.get("SRTOOLS_KILLS", 3))
+KILLS = int(os.environ.get("SRTOOLS_KILLS", 3))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_was_killed_goes_on_and_nothing_half_written_is_read(tmp_path, name):
-    found = kill_and_go_on(name, tmp_path, ROUNDS)
+    found = kill_and_go_on(name, tmp_path, KILLS)
     assert found["half"] == found["other"] == 0, found
 
 

@@ -237,9 +237,9 @@ def kill_and_go_on(name: str, folder: Path, kills: int, seed: int = 0) -> dict:
     Returns
     -------
     dict
-        rounds: some end by themselves before they are killed; kills; half: how often something
-        was there under its name that was not whole; other: how often what came in the
-        end differed from what comes undisturbed.
+        rounds, of which some end by themselves; kills; half: how often something was
+        there under its name that was not whole; other: how often what came in the end
+        differed from what comes undisturbed.
     """
     writer, rng = WRITERS[name], np.random.default_rng(seed)
     whole = folder / "whole"
