@@ -1,8 +1,8 @@
 """Kill whatever writes for long at random moments, and let it go on.
 
 Rows of ``benchmarks/results/killed.csv``, one a writer of ``tests/writers_to_kill.py``:
-rounds; kills, those that came before the end; half, outputs that were there and not
-whole; other, results that differed from those of an undisturbed run; seconds of that.
+rounds, of which some end by themselves; kills; half, outputs that were there and not
+whole; other, results that differed from those of an undisturbed run.
 """
 
 import argparse

@@ -112,6 +112,8 @@ def _in_turn(path, place):
         yield
     finally:
         with suppress(OSError):  # the next process is there already
+            for left in place.glob("*.partial"):  # of an `atomic_write` that was killed
+                shutil.rmtree(left)
             if not any(file != turn for file in place.iterdir()):
                 turn.unlink(missing_ok=True)
                 place.rmdir()

@@ -48,11 +48,14 @@ class Volume(ABC):
         self.settings = json.loads(json.dumps(settings))
         self.table = partial.with_name("misfit.csv")
         self.done = set()
+        if self.table.exists() and not self._whole_lines():
+            self.table.unlink()  # interrupted before its first line was whole
         if self.table.exists():
             with reading(partial, "an unfinished volume"):
                 check_settings(partial.parent, self.settings, self._stored_settings())
-                lines = self.table.read_text().splitlines()[1:]
-                self.done = {int(line.split(",")[0]) for line in lines}
+                lines = self._whole_lines()
+                self._put("\n".join(lines) + "\n")  # without what was cut off
+                self.done = {int(line.split(",")[0]) for line in lines[1:]}
 
     def write(self, rows: slice, images, misfits) -> None:
         """Add slices (n, size, size, 1), and what part of the data each leaves open.
@@ -68,7 +71,7 @@ class Volume(ABC):
             needed = 4 * (stop - start) * math.prod(images.shape[1:])
             check_space(self.partial, needed)
             self._create(images.shape[1:])
-            self.table.write_text("row,misfit\n")
+            self._put("row,misfit\n")
         numbers = range(rows.start, rows.stop)
         with writing(self.partial):
             self._write(rows, images)
@@ -81,10 +84,19 @@ class Volume(ABC):
         """Sort the misfits, and put them where they stay."""
         head, *lines = self.table.read_text().splitlines()
         lines.sort(key=lambda line: int(line.split(",")[0]))
-        self.table.write_text("\n".join([head, *lines]) + "\n")
+        self._put("\n".join([head, *lines]) + "\n")
         is_file = self.partial.is_file()
         beside = output.with_suffix(".csv") if is_file else self.partial / "misfit.csv"
         self.table.replace(beside)
+
+    def _whole_lines(self):
+        return self.table.read_text().split("\n")[:-1]
+
+    def _put(self, text):
+        """Write the table at one stroke: one without its head would be believed."""
+        new = self.table.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.table)
 
     @abstractmethod
     def _stored_settings(self) -> dict: ...
