@@ -23,7 +23,6 @@ def main():
     parser.add_argument("-n", type=int, default=30, help="kills of each writer")
     parser.add_argument("--writer", default="", help="only those whose name holds this")
     asked = parser.parse_args()
-    rows = {row["writer"]: row for row in _record.read("killed")}
     for name in WRITERS:
         if asked.writer not in name:
             continue
@@ -31,6 +30,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             found = kill_and_go_on(name, Path(folder), asked.n)
         print(name, found, f"{time.perf_counter() - start:.0f} s", flush=True)
+        rows = {row["writer"]: row for row in _record.read("killed")}
         rows[name] = {"writer": name, **found}
         _record.write("killed", list(rows.values()))
 

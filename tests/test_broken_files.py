@@ -35,7 +35,7 @@ from srtools.segmentation.tiles import TiledImage
 # The same files each time, so that a test fails for who changed something; by hand
 # others, and many more of them.
 settings.register_profile("short", max_examples=12, derandomize=True, database=None)
-settings.register_profile("long", max_examples=2_000, print_blob=True)
+settings.register_profile("long", max_examples=1_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 _once = settings(
     deadline=5_000, suppress_health_check=[HealthCheck.function_scoped_fixture]
