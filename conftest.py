@@ -19,7 +19,12 @@ REAL = {
     "book/real/own_scan.ipynb": ["savu_tube"],
     "book/real/tooth.ipynb": ["tooth"],
     "book/real/tooth_denoise.ipynb": ["tooth"],
-    "book/superresolution/tomograms.ipynb": ["ni_superalloy", "tooth"],
+    "book/superresolution/tomograms.ipynb": [
+        "ni_superalloy",
+        "tooth",
+        "cement",
+        "bone",
+    ],
 }
 
 # Pages whose stored outputs are older than their code: skipped, and named, until they

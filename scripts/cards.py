@@ -30,6 +30,11 @@ CARDS = {
     "noise2inverse": ("real/noise2inverse", 0, (0.0, 0.0, 0.73, 0.97)),
 }
 HERO = "real/noise2inverse", 1  # the large picture, which is shown whole
+# Two parts of it, which a reader slides one over the other.
+SLIDER = {
+    "before": (0.0101, 0.0569, 0.228, 0.478),
+    "after": (0.688, 0.0569, 0.906, 0.478),
+}
 
 
 def pictures(page: str) -> list[Image.Image]:
@@ -40,32 +45,37 @@ def pictures(page: str) -> list[Image.Image]:
     return [Image.open(io.BytesIO(base64.b64decode(png))) for png in drawn]
 
 
-def cut(picture: Image.Image, box: tuple) -> Image.Image:
-    """Cut a part out of a picture, and fit it on white ground."""
-    width, height = picture.size
-    left, top, right, bottom = box
-    part = picture.convert("RGB").crop(
-        (
-            round(left * width),
-            round(top * height),
-            round(right * width),
-            round(bottom * height),
-        )
-    )
+def part_of(picture: Image.Image, box: tuple) -> Image.Image:
+    """Cut a part out of a picture."""
+    sides = (*picture.size, *picture.size)
+    pixels = [round(share * side) for share, side in zip(box, sides, strict=True)]
+    return picture.convert("RGB").crop(pixels)
+
+
+def card(picture: Image.Image, box: tuple) -> Image.Image:
+    """Fit a part of a picture on white ground."""
+    part = part_of(picture, box)
     scale = min(SIZE[0] / part.width, SIZE[1] / part.height)
     part = part.resize((round(scale * part.width), round(scale * part.height)))
-    card = Image.new("RGB", SIZE, "white")
-    card.paste(part, ((SIZE[0] - part.width) // 2, (SIZE[1] - part.height) // 2))
-    return card
+    ground = Image.new("RGB", SIZE, "white")
+    ground.paste(part, ((SIZE[0] - part.width) // 2, (SIZE[1] - part.height) // 2))
+    return ground
 
 
 def main() -> int:
     """Write the large picture and all cards."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     page, number = HERO
-    pictures(page)[number].save(FOLDER.parent / "hero.png")
+    hero = pictures(page)[number]
+    hero.save(FOLDER.parent / "hero.png")
+    for name, box in SLIDER.items():
+        part = part_of(hero, box)
+        larger = part.resize(
+            (2 * part.width, 2 * part.height), Image.Resampling.LANCZOS
+        )
+        larger.save(FOLDER.parent / "slider" / f"{name}.png", optimize=True)
     for name, (page, number, box) in CARDS.items():
-        cut(pictures(page)[number], box).save(FOLDER / f"{name}.png", optimize=True)
+        card(pictures(page)[number], box).save(FOLDER / f"{name}.png", optimize=True)
     return 0
 
 

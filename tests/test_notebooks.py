@@ -196,6 +196,8 @@ SHORT = (
     "reconstruction/compare",
     "superresolution/fusion",
     "superresolution/tomograms",
+    "segmentation/cracks",
+    "segmentation/unet",
 )
 
 

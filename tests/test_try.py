@@ -1,6 +1,7 @@
 """The playable tomograph: its physics, its network, and the page in a browser."""
 
 import base64
+import csv
 import json
 import re
 import shutil
@@ -588,3 +589,14 @@ def test_the_ready_experiments_set_the_tomograph(page):
             value = page.run(f"return part('{control}').value")
             assert value == stage[control], (words, control)
     assert page.run("return drawing.image.every((value) => value === 0)")
+
+
+def test_the_page_quotes_the_stored_table():
+    path = ROOT / "benchmarks" / "results" / "many_views.csv"
+    with path.open(newline="") as file:
+        (eight,) = [row for row in csv.DictReader(file) if row["views"] == "8"]
+    text = (ROOT / "book" / "try.md").read_text()
+    quoted = re.search(
+        r"it reaches (\S+) dB.* alone (\S+) dB. TV reaches (\S+) dB", text
+    )
+    assert quoted.groups() == (eight["network"], eight["own network"], eight["TV"])

@@ -109,8 +109,8 @@ def _shape(beam):
 
 RECIPES = {
     "cnn": Recipe(lambda beam: reconstruct_cnn(*_shape(beam)), 1e-3, 5, 32),
-    "dense": Recipe(lambda beam: dense_reconstruct(*_shape(beam)), 1e-3, 4, 64),
-    "automap": Recipe(lambda beam: automap(*_shape(beam), filters=32), 1e-3, 5, 64),
+    "dense": Recipe(lambda beam: dense_reconstruct(*_shape(beam)), 1e-3, 7, 64),
+    "automap": Recipe(lambda beam: automap(*_shape(beam), filters=32), 1e-3, 7, 64),
     "fbp_unet": Recipe(lambda beam: fbp_unet(beam, filters=(24, 48, 96)), 2e-3, 4, 32),
     "learned_primal_dual": Recipe(learned_primal_dual, 2e-3, 3, 16),
 }
