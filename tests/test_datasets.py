@@ -3,7 +3,6 @@ import http.server
 import logging
 import os
 import re
-import resource
 import threading
 import time
 from dataclasses import replace
@@ -192,6 +191,7 @@ def test_fetch_keeps_nothing_of_a_wrong_download(server, tmp_path):
 
 
 def test_fetch_says_where_it_cannot_write(server, tmp_path):
+    resource = pytest.importorskip("resource")  # not on Windows
     _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # as on a full disk
     try:

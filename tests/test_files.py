@@ -10,11 +10,11 @@ import tifffile
 from srtools.files import (
     build_list_images,
     create_library,
-    hdf5,
     library_settings,
     pair_by_name,
     read_image,
     read_reconstruct_library,
+    reserving,
     write_image,
 )
 
@@ -191,8 +191,8 @@ def test_a_file_that_another_program_has_open_is_not_taken_for_a_broken_one(tmp_
 def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     tmp_path, monkeypatch
 ):
-    usage = hdf5.shutil.disk_usage(tmp_path)._replace(free=10**9)
-    monkeypatch.setattr(hdf5.shutil, "disk_usage", lambda _: usage)
+    usage = reserving.shutil.disk_usage(tmp_path)._replace(free=10**9)
+    monkeypatch.setattr(reserving.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"expected 4\.32 GB of free .* found 1 GB"):
         with create_library(tmp_path / "a.h5", SETTINGS, LAYOUT, 20_000_000):
             pytest.fail("the block began")

@@ -1,5 +1,7 @@
 import zipfile
+from contextlib import suppress
 
+import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -201,3 +203,56 @@ def test_results_that_would_share_a_name_are_refused(folder):
         inference_binary_segmentation(
             folder / "noisy", (16, 16), SHAPE, pixelwise(), savepath=folder / "twice"
         )
+
+
+def stopping(answer, after):
+    """Answer so many times, and be interrupted then."""
+    left = iter(range(after))
+
+    def until(patches):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return answer(patches)
+
+    return until
+
+
+@pytest.mark.parametrize("blend", ["hann", "crop", "none"])
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_an_image_goes_on_where_it_was_interrupted(tmp_path, blend, probabilities):
+    image = np.random.default_rng(0).random((2, 90, 70), np.float32)
+    tifffile.imwrite(tmp_path / "in.tif", image, photometric="minisblack")
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.Conv2D(2, 5, padding="same")
+    model = keras.Sequential([keras.Input((None, None, 1)), layer])
+    how = {"patch_shape": (32, 32), "overlap": 20, "blend": blend, "batch_size": 3}
+    how |= {"probabilities": probabilities}
+    whole = predict_image(model, tmp_path / "in.tif", tmp_path / "w.tif", **how)
+    answer, output = model.predict_on_batch, tmp_path / "a.tif"
+    for calls in (11, 10, 23):  # of 2 pages of 6 rows of 2 batches, some done again
+        assert not output.exists()
+        model.predict_on_batch = stopping(answer, calls)
+        with suppress(KeyboardInterrupt):
+            predict_image(model, tmp_path / "in.tif", output, **how)
+    np.testing.assert_array_equal(tifffile.imread(output), tifffile.imread(whole))
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["a.tif", "in.tif", "w.tif"]
+
+
+def test_what_was_begun_with_another_network_is_not_gone_on_with(tmp_path):
+    image = np.random.default_rng(0).random((90, 70), np.float32)
+    tifffile.imwrite(tmp_path / "in.tif", image)
+    model, other = (
+        keras.Sequential(
+            [keras.Input((None, None, 1)), keras.layers.Conv2D(1, 3, padding="same")]
+        )
+        for _ in range(2)
+    )
+    how = {"patch_shape": (32, 32), "batch_size": 1, "probabilities": True}
+    place = tmp_path / "in.tif", tmp_path / "a.tif"
+    model.predict_on_batch = stopping(model.predict_on_batch, after=7)
+    with pytest.raises(KeyboardInterrupt):
+        predict_image(model, *place, **how)
+    assert (tmp_path / "a.tif.partial" / "rows").stat().st_size
+    predict_image(other, *place, **how)
+    expected = predict_image(other, place[0], tmp_path / "e.tif", **how)
+    np.testing.assert_array_equal(tifffile.imread(place[1]), tifffile.imread(expected))

@@ -209,6 +209,30 @@ def test_an_interrupted_volume_goes_on_where_it_stopped(tmp_path, scan, name):
     assert misfits(output)[0].tolist() == list(range(ROWS))
 
 
+@pytest.mark.parametrize("left", ["", "row,mis", "row,misfit\n1,0.5\n0,0"])
+def test_a_table_cut_short_is_not_taken_for_more_than_it_has(tmp_path, scan, left):
+    beam, output = scan.beam(SIZE), tmp_path / "v.h5"
+
+    def method(sinograms):
+        if next(calls):
+            raise KeyboardInterrupt
+        return beam.fbp(sinograms)
+
+    how = {"output": output, "block": 2, "n_jobs": 1}
+    calls = iter([False, True])
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct(scan, method, **how)
+    table = tmp_path / "v.h5.partial" / "misfit.csv"
+    assert len(table.read_text().splitlines()) == 3
+    table.write_text(left)
+    whole = reconstruct(scan, beam.fbp, output=tmp_path / "whole.h5", n_jobs=1)
+    calls = iter([False] * ROWS)
+    again = reconstruct(scan, method, **how)
+    assert np.array_equal(read(again), read(whole))
+    rows, values = misfits(again)
+    assert rows.tolist() == list(range(ROWS)) and len(set(values)) == ROWS
+
+
 def test_only_a_block_is_read_at_a_time(tmp_path, scan, monkeypatch):
     read_rows = []
     kind = type(scan.projections)

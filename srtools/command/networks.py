@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from srtools.command.scans import draw_slice
-from srtools.files import build_list_images, write_image
+from srtools.files import build_list_images, reading, write_image
 from srtools.models import check_range, pretrained, rescaled
 from srtools.segmentation import TiledImage, predict_image
 
@@ -96,7 +96,8 @@ def _load(model):
     """A network, and the range it was taught in where that is known."""
     path = Path(model)
     if path.is_file():
-        return keras.saving.load_model(path, compile=False), None
+        with reading(path, "a network that Keras saved"):
+            return keras.saving.load_model(path, compile=False, safe_mode=True), None
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"{model}: no such file")
     try:

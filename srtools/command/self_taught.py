@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from srtools.files import reading
 from srtools.models import denoise_split, train_split
 from srtools.scan import Scan, SplitViews
 
@@ -39,7 +40,8 @@ def self_taught(
     split = SplitViews(scan.beam())
     kept = output.with_suffix(".keras")
     if kept.exists():
-        network = keras.saving.load_model(kept, compile=False)
+        with reading(kept, "a network that Keras saved"):
+            network = keras.saving.load_model(kept, compile=False, safe_mode=True)
         print(f"{kept}: used again")
     else:
         chosen = np.unique(np.linspace(rows.start, rows.stop - 1, _ROWS).astype(int))

@@ -8,7 +8,13 @@ import numpy as np
 import tifffile
 
 from srtools.datasets.entries import catalogue
-from srtools.files import build_list_images, open_hdf5
+from srtools.files import (
+    build_list_images,
+    check_pages,
+    open_hdf5,
+    open_npy,
+    reading,
+)
 
 _TIFF = (".tif", ".tiff")
 _MEANING = "y and x of the image, z height, c diffraction channel, n number of the item"
@@ -126,12 +132,8 @@ class _Pages:
     def _page(self, i):
         one = len(self._files) == 1
         file, page = (self._files[0], i) if one else (self._files[i], 0)
-        try:
+        with reading(file, f"to read page {page}"):
             image = tifffile.imread(file, key=page)
-        except Exception as error:  # tifffile raises many kinds for a broken file
-            raise ValueError(
-                f"{file}: expected to read page {page}, but it is damaged ({error})"
-            ) from error
         if image.shape != self.shape[1:]:
             raise ValueError(
                 f"{file}: expected page {page} of shape {self.shape[1:]} like the "
@@ -142,23 +144,19 @@ class _Pages:
 
 def _describe(file):
     """Return number, shape and type of the images of a TIFF that is whole."""
-    try:
-        with tifffile.TiffFile(file) as tiff:
-            n, first = len(tiff.pages), tiff.pages[0]
-            described = n, first.shape, first.dtype
-            promised = tiff.series[0].size // first.size
-            # The last page says that no other follows, and its data are in the file.
-            handle = tiff.filehandle
-            handle.seek(tiff.pages.next_page_offset)
-            cut = any(handle.read(tiff.tiff.offsetsize)) or any(
-                start + length > handle.size
-                for page in tiff.pages
-                for start, length in zip(
-                    page.dataoffsets, page.databytecounts, strict=True
-                )
-            )
-    except Exception as error:  # tifffile raises many kinds for a broken file
-        raise ValueError(f"{file}: expected a TIFF ({error})") from error
+    with reading(file, "a TIFF"), tifffile.TiffFile(file) as tiff:
+        n, first = len(tiff.pages), tiff.pages[0]
+        described = n, first.shape, np.dtype(first.dtype)
+        check_pages(file, [first])
+        promised = tiff.series[0].size // first.size
+        # The last page says that no other follows, and its data are in the file.
+        handle = tiff.filehandle
+        handle.seek(tiff.pages.next_page_offset)
+        cut = any(handle.read(tiff.tiff.offsetsize)) or any(
+            start + length > handle.size
+            for page in tiff.pages
+            for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)
+        )
     if cut:
         raise ValueError(
             f"{file}: expected a whole TIFF, found one that breaks off after {n} "
@@ -219,7 +217,7 @@ def load(
     stored, settings = _open(Path(path), key)
     if settings:
         found = settings.get("name", "another kind of file")
-        if found != name:
+        if found != name or "size" not in settings:
             raise ValueError(f"{path}: expected {name}, found {found}")
         sides = {**sides, "y": settings["size"], "x": settings["size"]}
     if key == "Sinograms":
@@ -258,16 +256,31 @@ def _open(path, key):
     if path.suffix.lower() in _TIFF:
         return _Pages([path]), None
     if path.suffix.lower() == ".npy":
-        try:
-            return np.load(path, mmap_mode="r"), None
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path}: expected a .npy file ({error})") from error
+        return open_npy(path), None
     file = open_hdf5(path)
-    if key not in file or not isinstance(file[key], h5py.Dataset):
-        found = sorted(file)
+    try:
+        with reading(path, "a data set"):
+            if key not in file or not isinstance(file[key], h5py.Dataset):
+                raise ValueError(
+                    f"{path}: expected the dataset {key!r}, found {sorted(file)}"
+                )
+            settings = dict(json.loads(file.attrs.get("settings", "{}")))
+            return _Dataset(path, file[key]), settings
+    except BaseException:
         file.close()
-        raise ValueError(f"{path}: expected the dataset {key!r}, found {found}")
-    return file[key], json.loads(file.attrs.get("settings", "null"))
+        raise
+
+
+class _Dataset:
+    """The dataset of an HDF5 file, which is named where it cannot be read."""
+
+    def __init__(self, path, stored):
+        self._path, self._stored = path, stored
+        self.shape, self.dtype = stored.shape, stored.dtype
+
+    def __getitem__(self, key):
+        with reading(self._path, "a data set"):
+            return self._stored[key]
 
 
 def _guess(shape, wanted, sides):

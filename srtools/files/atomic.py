@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from srtools.files.damage import writing
+
 try:
     import fcntl
 except ImportError:  # Windows: there only HDF5 keeps two processes apart
@@ -40,7 +42,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the folder cannot be written to, before the block begins.
+        If the folder cannot be written to, before the block begins; or where the disk
+        is full, by the name of the file.
 
     Examples
     --------
@@ -53,7 +56,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
-        yield Path(place, path.name)
+        with writing(path):
+            yield Path(place, path.name)
         Path(place, path.name).replace(path)
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -108,6 +112,8 @@ def _in_turn(path, place):
         yield
     finally:
         with suppress(OSError):  # the next process is there already
+            for left in place.glob("*.partial"):  # of an `atomic_write` that was killed
+                shutil.rmtree(left)
             if not any(file != turn for file in place.iterdir()):
                 turn.unlink(missing_ok=True)
                 place.rmdir()
@@ -118,7 +124,8 @@ def _in_turn(path, place):
 def _lock(path, place, turn):
     """Wait for a lock that the system lifts however its owner ends."""
     while True:
-        place.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # exist_ok fails where it goes meanwhile
+            place.mkdir()
         if fcntl is None:
             return None
         try:

@@ -7,51 +7,24 @@ that are written here say in their attribute ``settings``, as JSON, what they ar
 
 import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from srtools.files.atomic import write_once
+from srtools.files.damage import reading
+from srtools.files.opening import open_hdf5
+from srtools.files.reserving import check_space, create_reserved, reserve
 from srtools.files.settings import check_settings
 
 CHUNK = 8
 """Pairs that lie, and are read, together."""
 
+_PLACES = {"meta_block_size": 1}  # no gaps: the same bytes, interrupted or not
 _log = logging.getLogger(__name__)
-
-
-def open_hdf5(path: str | Path) -> h5py.File:
-    """Open an HDF5 file for reading, with an error that names it.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    h5py.File
-        The caller closes it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is truncated or no HDF5 file.
-    """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise ValueError(
-            f"{path}: expected an HDF5 file, but it is truncated or of another format "
-            f"({error})"
-        ) from error
 
 
 def open_library(path: str | Path) -> tuple[h5py.File, int]:
@@ -76,28 +49,34 @@ def open_library(path: str | Path) -> tuple[h5py.File, int]:
     """
     file = open_hdf5(path)
     try:
-        missing = [k for k in ("Images", "Sinograms", "NImages") if k not in file]
-        if missing:
-            raise ValueError(
-                f"{path}: expected the datasets Images, Sinograms and NImages, "
-                f"found {sorted(file)}"
-            )
-        images, sinograms = file["Images"].shape, file["Sinograms"].shape
-        if len(images) != 3 or len(sinograms) != 3:
-            raise ValueError(
-                f"{path}: expected Images (height, width, N) and Sinograms "
-                f"(n_translations, n_angles, N), found {images} and {sinograms}"
-            )
-        n = file["NImages"].size
-        if not images[-1] == sinograms[-1] == n or n == 0:
-            raise ValueError(
-                f"{path}: expected equal numbers, found {images[-1]} images, "
-                f"{sinograms[-1]} sinograms and {n} in NImages"
-            )
-    except ValueError:
+        with reading(path, "a library of pairs"):
+            return file, _count(path, file)
+    except BaseException:
         file.close()
         raise
-    return file, n
+
+
+def _count(path, file):
+    """Return the number of pairs, if it is the same wherever it stands."""
+    missing = [k for k in ("Images", "Sinograms", "NImages") if k not in file]
+    if missing:
+        raise ValueError(
+            f"{path}: expected the datasets Images, Sinograms and NImages, "
+            f"found {sorted(file)}"
+        )
+    images, sinograms = file["Images"].shape, file["Sinograms"].shape
+    if len(images) != 3 or len(sinograms) != 3:
+        raise ValueError(
+            f"{path}: expected Images (height, width, N) and Sinograms "
+            f"(n_translations, n_angles, N), found {images} and {sinograms}"
+        )
+    n = file["NImages"].size
+    if not images[-1] == sinograms[-1] == n or n == 0:
+        raise ValueError(
+            f"{path}: expected equal numbers, found {images[-1]} images, "
+            f"{sinograms[-1]} sinograms and {n} in NImages"
+        )
+    return n
 
 
 def read_reconstruct_library(path: str | Path) -> tuple[np.ndarray, np.ndarray, int]:
@@ -149,10 +128,10 @@ def read_pairs(file: h5py.File, name: str, part: slice = slice(None)) -> np.ndar
     Raises
     ------
     ValueError
-        If a value is not finite.
+        If the file is damaged, or a value is not finite.
     """
-    dataset = file[name]
-    batch = np.asarray(dataset[:, :, part], dtype=np.float32)
+    with reading(file.filename, "a library of pairs"):
+        batch = np.asarray(file[name][:, :, part], dtype=np.float32)
     if not np.isfinite(batch).all():
         raise ValueError(
             f"{file.filename}: expected finite values, found NaN or infinite ones in "
@@ -185,16 +164,24 @@ def library_settings(path: str | Path) -> dict:
         ledger = Path(path) / "settings.json"
         if not ledger.exists():
             raise FileNotFoundError(f"{ledger}: no such file")
-        return json.loads(ledger.read_text(encoding="utf-8"))
+        with reading(ledger, "settings as JSON"):
+            return dict(json.loads(ledger.read_text(encoding="utf-8")))
     with open_hdf5(path) as file:
         try:
-            return json.loads(file.attrs["settings"])
-        except (KeyError, TypeError, ValueError) as error:
+            return dict(json.loads(file.attrs["settings"]))
+        except Exception as error:  # h5py raises many kinds for a broken file
             raise ValueError(
                 f"{path}: expected a file with its settings as JSON in the attribute "
                 f"settings, as srtools writes them, found attributes "
-                f"{sorted(file.attrs)}"
+                f"{_names(file.attrs)}"
             ) from error
+
+
+def _names(attributes):
+    try:
+        return sorted(attributes)
+    except Exception:  # they are broken too
+        return "none that can be read"
 
 
 @contextmanager
@@ -253,37 +240,33 @@ def _resume(partial, settings):
     if not partial.exists():
         return None
     try:
-        file = h5py.File(partial, "r+")
+        file = h5py.File(partial, "r+", **_PLACES)
     except BlockingIOError as error:
         raise BlockingIOError(
             f"{partial}: expected to go on with this file, but another program has it "
             f"open ({error})"
         ) from error
-    except OSError:  # interrupted before anything useful was in it
+    except Exception:  # interrupted before anything useful was in it
         _log.info("starting %s again: it cannot be read", partial)
         return None
-    if file.attrs.get("settings") == json.dumps(settings):
-        _log.info("going on with %s", partial)
-        return file
+    with suppress(Exception):  # it is as broken, where nobody has looked yet
+        if file.attrs.get("settings") == json.dumps(settings):
+            _log.info("going on with %s", partial)
+            return file
     file.close()
     return None
 
 
 def _start(partial, settings, layout, n):
     needed = sum(4 * n * int(np.prod(shape)) for shape in layout.values())
-    free = shutil.disk_usage(partial.parent).free
-    if needed * 1.01 > free:
-        raise OSError(
-            f"{partial.parent.parent}: expected {needed / 1e9:.3g} GB of free disk "
-            f"space, found {free / 1e9:.3g} GB"
-        )
-    file = h5py.File(partial, "w")
+    check_space(partial, needed)
+    file = h5py.File(partial, "w", **_PLACES)
     for name, shape in layout.items():
         chunk = (*shape, min(n, CHUNK))
         if len(shape) == 3:  # few channels, so that an image can be read by itself
             chunk = (*shape[:2], min(shape[2], 32), 1)
-        file.create_dataset(name, (*shape, n), "float32", chunks=chunk)
+        create_reserved(file, name, (*shape, n), chunk)
     file["NImages"] = np.arange(n)
     file.attrs["settings"] = json.dumps(settings)
-    file.flush()
+    reserve(file)
     return file

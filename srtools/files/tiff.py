@@ -1,5 +1,6 @@
 """Folders of TIFF images: list, pair, read, write."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import tifffile
 
 from srtools.files.atomic import atomic_write
+from srtools.files.damage import check_claim, reading
 
 
 def build_list_images(
@@ -101,13 +103,10 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file")
-    try:
-        image = tifffile.imread(path)
-    except Exception as error:  # tifffile raises many kinds for a broken file
-        raise ValueError(
-            f"{path}: expected a TIFF image, but it is truncated or of another format "
-            f"({error})"
-        ) from error
+    with reading(path, "a TIFF image"), tifffile.TiffFile(path) as tiff:
+        check_claim(path, tiff.series[0].nbytes)
+        check_pages(path, [tiff.pages[0]])
+        image = tiff.asarray()
     if image.ndim != 2:
         raise ValueError(
             f"{path}: expected one grey image (height, width), found shape "
@@ -116,6 +115,24 @@ def read_image(path: str | Path) -> np.ndarray:
     if not np.isfinite(image).all():
         raise ValueError(f"{path}: expected finite values, found NaN or infinite ones")
     return image
+
+
+def check_pages(path: str | Path, pages: Sequence[tifffile.TiffPage]) -> None:
+    """Refuse pages that claim more memory than their file can hold.
+
+    Raises
+    ------
+    ValueError
+        If the pages together, or a tile of one, are too large: see
+        `srtools.files.damage.check_claim`.
+    """
+    size = [np.dtype(page.dtype).itemsize for page in pages]
+    check_claim(
+        path, sum(math.prod(p.shape) * n for p, n in zip(pages, size, strict=True))
+    )
+    for page, itemsize in zip(pages, size, strict=True):
+        if page.is_tiled:
+            check_claim(path, math.prod(page.chunks) * itemsize)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:

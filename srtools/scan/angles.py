@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools.files import open_hdf5
+from srtools.files import open_hdf5, open_npy, reading
 from srtools.scan.links import resolve
 
 
@@ -48,11 +48,12 @@ def read_angles(path: Path, where) -> np.ndarray:
 
 
 def _from_file(file):
+    if file.suffix.lower() == ".npy":
+        with reading(file, "an array of angles"):
+            return np.asarray(open_npy(file), np.float64)
     try:
-        if file.suffix.lower() == ".npy":
-            return np.asarray(np.load(file), np.float64)
         return np.loadtxt(file, delimiter="," if file.suffix == ".csv" else None)
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # numbers, letters, and warnings of nothing
         raise ValueError(
             f"{file}: expected a list of angles, one a line ({error})"
         ) from error

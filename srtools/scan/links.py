@@ -4,7 +4,7 @@ from pathlib import Path
 
 import h5py
 
-from srtools.files import open_hdf5
+from srtools.files import beside, open_hdf5
 
 _DEEPEST = 20  # links in a row: more is a circle
 
@@ -41,45 +41,31 @@ def resolve(path: Path, name: str, depth: int = 0) -> tuple[Path, str]:
     if depth > _DEEPEST:
         raise ValueError(f"{path}: expected {name} to end somewhere, found a circle")
     with open_hdf5(path) as file:
-        parts, here = [p for p in name.split("/") if p], ""
-        for number, part in enumerate(parts):
-            rest = "/".join(parts[number + 1 :])
-            group = file[here or "/"]
-            is_group = isinstance(group, h5py.Group)
-            link = group.get(part, getlink=True) if is_group else None
-            if isinstance(link, h5py.ExternalLink):
-                there = _beside(path, link.filename)
-                return resolve(there, f"{link.path}/{rest}", depth + 1)
-            if isinstance(link, h5py.SoftLink):
-                start = "" if link.path.startswith("/") else here
-                return resolve(path, f"{start}/{link.path}/{rest}", depth + 1)
-            if link is None:
-                raise KeyError(f"{path}: no {here}/{part}")
-            here = f"{here}/{part}"
-        found = file[here or "/"]
-        if isinstance(found, h5py.Dataset):
-            _check_sources(path, found, depth)
-    return path, here or "/"
+        here, left, link = _walk(file, [part for part in name.split("/") if part])
+        file[here]  # looks where its numbers are
+    if left:
+        rest = "/".join(left[1:])
+        if isinstance(link, h5py.ExternalLink):
+            there = beside(path, link.filename)
+            return resolve(there, f"{link.path}/{rest}", depth + 1)
+        if isinstance(link, h5py.SoftLink):
+            start = "" if link.path.startswith("/") else here
+            return resolve(path, f"{start}/{link.path}/{rest}", depth + 1)
+        raise KeyError(f"{path}: no {here}/{left[0]}")
+    return path, here
 
 
-def _check_sources(path, dataset, depth):
-    """Refuse a dataset whose numbers lie in files elsewhere."""
-    for name, *_ in dataset.external or ():
-        _beside(path, name)
-    if dataset.is_virtual:
-        for source in dataset.virtual_sources():
-            if source.file_name != ".":
-                there = _beside(path, source.file_name)
-                resolve(there, source.dset_name, depth + 1)
+def _walk(file, parts):
+    """Go along a name to its end, or to what is no group or plain object on the way.
 
-
-def _beside(path, name):
-    folder = path.resolve().parent
-    there = (folder / name).resolve()
-    if not there.is_relative_to(folder):
-        raise ValueError(
-            f"{path}: expected links to files in its own folder, found one to {name}"
-        )
-    if not there.exists():
-        raise FileNotFoundError(f"{path}: links to {name}, which is not there")
-    return there
+    Returns how far it came, what is left of the name, and the link there, if any.
+    """
+    here = "/"
+    for number, part in enumerate(parts):
+        group = file[here]
+        is_group = isinstance(group, h5py.Group)
+        link = group.get(part, getlink=True) if is_group else None
+        if not isinstance(link, h5py.HardLink):
+            return here, parts[number:], link
+        here = f"{here.rstrip('/')}/{part}"
+    return here, [], None

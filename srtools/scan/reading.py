@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from srtools.files import build_list_images, open_hdf5
+from srtools.files import build_list_images, open_hdf5, reading
 from srtools.scan import stacks
 from srtools.scan.angles import check_angles, read_angles
 from srtools.scan.links import resolve
@@ -72,14 +72,8 @@ def read_scan(
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     asked = {"flats": flats, "darks": darks, "angles": angles}
-    if path.is_dir():
-        found = _in_folder(path, projections, asked)
-    elif path.suffix.lower() in (".tif", ".tiff"):
-        found = {"projections": stacks.open_pages(path, [path])}
-    elif path.suffix.lower() == ".npy":
-        found = {"projections": stacks.open_npy(path)}
-    else:
-        found = _in_hdf5(path, projections, asked)
+    with reading(path, "a scan"):
+        found = _open(path, projections, asked)
     for name in ("flats", "darks"):
         if asked[name] is not None:
             found[name] = _stack(path, name, asked[name], found["projections"])
@@ -94,6 +88,17 @@ def read_scan(
     if pixel_size is not None:
         found["pixel_size"] = pixel_size
     return Scan(path=path, **found)
+
+
+def _open(path, projections, asked):
+    """What a file or folder tells by itself, but for what is asked for by arguments."""
+    if path.is_dir():
+        return _in_folder(path, projections, asked)
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return {"projections": stacks.open_pages(path, [path])}
+    if path.suffix.lower() == ".npy":
+        return {"projections": stacks.open_npy(path)}
+    return _in_hdf5(path, projections, asked)
 
 
 def _stack(path, name, where, projections):

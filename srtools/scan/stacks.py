@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from srtools.files import open_hdf5
+from srtools.files import check_pages, open_hdf5, reading
+from srtools.files import open_npy as open_array
 from srtools.scan.links import resolve
 
 _ALL = slice(None)
+_KIND = "a TIFF image"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class Npy(Stack):
 
     def read(self, rows, numbers=_ALL):
         """Read the rows through a map."""
-        return np.array(np.load(self.path, mmap_mode="r")[numbers, rows])
+        with reading(self.path, "a .npy array"):
+            return np.array(open_array(self.path)[numbers, rows])
 
 
 @dataclass(frozen=True)
@@ -148,12 +151,9 @@ class Pages(Stack):
 
 
 def _read_pages(path, wanted, rows, out):
-    with tifffile.TiffFile(path) as tiff:
+    with reading(path, _KIND), tifffile.TiffFile(path) as tiff:
         for number, target in zip(wanted, out, strict=False):
-            try:
-                target[:] = _rows_of_page(tiff.pages[number], rows)
-            except Exception as error:  # each codec raises its own kind
-                raise _broken(path, error) from error
+            target[:] = _rows_of_page(tiff.pages[number], rows)
 
 
 def open_dataset(path: Path, name: str) -> Stack:
@@ -180,13 +180,7 @@ def open_npy(path: Path) -> Stack:
     ValueError
         If it is no such array, or truncated.
     """
-    try:
-        array = np.load(path, mmap_mode="r")
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(
-            f"{path}: expected a .npy array, but it is truncated or of another format "
-            f"({error})"
-        ) from error
+    array = open_array(path)
     _check(path, array.shape, array.dtype)
     return Npy(path, array.shape, array.dtype)
 
@@ -209,7 +203,7 @@ def open_pages(path: Path, files: Sequence[Path]) -> Stack:
     """
     first, n = None, []
     for file in files:
-        try:
+        with reading(file, _KIND):
             with tifffile.TiffFile(file) as tiff:
                 pages = [page.aspage() for page in tiff.pages]
             ends = [
@@ -217,10 +211,9 @@ def open_pages(path: Path, files: Sequence[Path]) -> Stack:
                 for p in pages
                 for o, k in zip(p.dataoffsets, p.databytecounts, strict=True)
             ]
-        except Exception as error:  # tifffile raises many kinds for a broken file
-            raise _broken(file, error) from error
-        if not pages or max(ends, default=0) > file.stat().st_size:
-            raise _broken(file, "its pixels end before the picture does")
+            check_pages(file, pages)
+            if not pages or max(ends, default=0) > file.stat().st_size:
+                raise ValueError("its pixels end before the picture does")
         for page in pages:
             kind = page.shape, page.dtype
             if first is None:
@@ -266,10 +259,3 @@ def _rows_of_page(page, rows):
 
 def _size(shape, dtype):
     return f"{' x '.join(map(str, shape))} {dtype}"
-
-
-def _broken(path, why):
-    return ValueError(
-        f"{path}: expected a TIFF image, but it is truncated or of another format "
-        f"({why})"
-    )

@@ -1,7 +1,7 @@
 """Volumes on disk, slice by slice: HDF5, a folder of TIFFs, OME-Zarr."""
 
 import json
-import shutil
+import math
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -9,7 +9,15 @@ import h5py
 import numpy as np
 import tifffile
 
-from srtools.files import check_settings, open_hdf5
+from srtools.files import (
+    check_settings,
+    check_space,
+    create_reserved,
+    open_hdf5,
+    reading,
+    reserve,
+    writing,
+)
 
 
 class Volume(ABC):
@@ -40,10 +48,14 @@ class Volume(ABC):
         self.settings = json.loads(json.dumps(settings))
         self.table = partial.with_name("misfit.csv")
         self.done = set()
+        if self.table.exists() and not self._whole_lines():
+            self.table.unlink()  # interrupted before its first line was whole
         if self.table.exists():
-            check_settings(partial.parent, self.settings, self._stored_settings())
-            lines = self.table.read_text().splitlines()[1:]
-            self.done = {int(line.split(",")[0]) for line in lines}
+            with reading(partial, "an unfinished volume"):
+                check_settings(partial.parent, self.settings, self._stored_settings())
+                lines = self._whole_lines()
+                self._put("\n".join(lines) + "\n")  # without what was cut off
+                self.done = {int(line.split(",")[0]) for line in lines[1:]}
 
     def write(self, rows: slice, images, misfits) -> None:
         """Add slices (n, size, size, 1), and what part of the data each leaves open.
@@ -55,33 +67,36 @@ class Volume(ABC):
         """
         images = np.asarray(images, np.float32)[..., 0]
         if not self.table.exists():
-            self._check_space(images.shape[1:])
+            start, stop = self.settings["rows"]
+            needed = 4 * (stop - start) * math.prod(images.shape[1:])
+            check_space(self.partial, needed)
             self._create(images.shape[1:])
-            self.table.write_text("row,misfit\n")
-        self._write(rows, images)
-        with self.table.open("a") as table:  # last: what stands here is written
-            for row, value in zip(range(rows.start, rows.stop), misfits, strict=True):
-                table.write(f"{row},{value:.6g}\n")
+            self._put("row,misfit\n")
+        numbers = range(rows.start, rows.stop)
+        with writing(self.partial):
+            self._write(rows, images)
+            with self.table.open("a") as table:  # last: what stands here is written
+                for row, value in zip(numbers, misfits, strict=True):
+                    table.write(f"{row},{value:.6g}\n")
         self.done.update(range(rows.start, rows.stop))
 
     def finish(self, output: Path) -> None:
         """Sort the misfits, and put them where they stay."""
         head, *lines = self.table.read_text().splitlines()
         lines.sort(key=lambda line: int(line.split(",")[0]))
-        self.table.write_text("\n".join([head, *lines]) + "\n")
+        self._put("\n".join([head, *lines]) + "\n")
         is_file = self.partial.is_file()
         beside = output.with_suffix(".csv") if is_file else self.partial / "misfit.csv"
         self.table.replace(beside)
 
-    def _check_space(self, shape):
-        start, stop = self.settings["rows"]
-        needed = 4 * (stop - start) * int(np.prod(shape))
-        free = shutil.disk_usage(self.partial.parent).free
-        if needed > free:
-            raise OSError(
-                f"{self.partial.parent.parent}: expected {needed / 1e9:.3g} GB of free "
-                f"disk space, found {free / 1e9:.3g} GB"
-            )
+    def _whole_lines(self):
+        return self.table.read_text().split("\n")[:-1]
+
+    def _put(self, text):
+        """Write the table at one stroke: one without its head would be believed."""
+        new = self.table.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.table)
 
     @abstractmethod
     def _stored_settings(self) -> dict: ...
@@ -103,12 +118,13 @@ class Hdf5Volume(Volume):
     def _create(self, shape):
         start, stop = self.settings["rows"]
         with h5py.File(self.partial, "w") as file:
-            volume = file.create_dataset("volume", (stop - start, *shape), "f4")
+            volume = create_reserved(file, "volume", (stop - start, *shape))
             volume.attrs["axes"] = "row, y, x"
             volume.attrs["units"] = "1/pixel"
             if self.pixel_size:
                 volume.attrs["pixel_size_um"] = self.pixel_size
             file.attrs["settings"] = json.dumps(self.settings)
+            reserve(file)
 
     def _write(self, rows, images):
         start = rows.start - self.settings["rows"][0]

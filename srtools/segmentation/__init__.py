@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "tune_otsu",
             "tune_threshold",
         ],
+        "going_on": ["fit_resumable"],
         "inference": ["inference_binary_segmentation", "predict_image", "with_scaling"],
         "losses": [
             "balanced_cross_entropy",

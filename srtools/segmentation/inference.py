@@ -7,14 +7,14 @@ import numpy as np
 import tifffile
 from tqdm import tqdm
 
-from srtools.files import atomic_write, build_list_images
+from srtools.files import atomic_write, build_list_images, write_once, writing
+from srtools.segmentation.kept_rows import digest, kept_rows
 from srtools.segmentation.stitching import (
-    BLENDS,
     TIFF_TILE,
     blended_rows,
+    grid_of,
     mean_probabilities,
-    tiles_along,
-    to_tiff_tiles,
+    pages_of_tiles,
 )
 from srtools.segmentation.symmetries import symmetry_numbers
 from srtools.segmentation.tiles import TiledImage, check_scaling
@@ -38,7 +38,9 @@ def predict_image(
     """Segment an image that need not fit into memory.
 
     The image is read, segmented and written by rows of tiles: memory grows with its
-    width and not with its height.
+    width and not with its height. A call after an interruption goes on where the last
+    one stopped, if source, network and arguments are the same; what is done is kept
+    beside the output, in a folder whose name ends in ``.partial``.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def predict_image(
     output = Path(output)
     _refuse(output)
     image = TiledImage(source)
-    grid = _grid(image, patch_shape, overlap, blend)
+    grid = grid_of(image, patch_shape, overlap, blend)
     if batch_size < 1:
         raise ValueError(f"expected a batch size of 1 or more, received {batch_size}")
     low, high = check_scaling(scaling)
@@ -105,31 +107,47 @@ def predict_image(
         scaled = (patches - np.float32(low)) / np.float32(high - low)
         return mean_probabilities(model, scaled, numbers)
 
-    def tiles():
-        bar = tqdm(total=pages * len(grid[0].starts), desc=output.name, unit="row")
-        with bar:
-            for page in range(pages):
-                rows = blended_rows(answer, n_classes, image, page, grid, batch_size)
-                if not probabilities:
-                    rows = map(_label, rows)
-                elif n_classes == 1:
-                    rows = (row[..., 0] for row in rows)
-                yield from to_tiff_tiles(_tick(rows, bar), tile, width)
+    starts = grid[0].starts
+    heights = np.diff(starts, append=height).tolist() * pages
+
+    def rows(first):
+        """Segment the rows of tiles from this number on, through all pages."""
+        bar = {"total": len(heights), "initial": first, "unit": "row"}
+        with tqdm(desc=output.name, **bar) as bar:
+            for page in range(first // len(starts), pages):
+                begin = max(0, first - page * len(starts))
+                how = (n_classes, image, page, grid, batch_size, begin)
+                for row in blended_rows(answer, *how):
+                    bar.update()
+                    if not probabilities:
+                        yield _label(row)
+                    else:
+                        yield row[..., 0] if n_classes == 1 else row
 
     nbytes = pages * height * width * int(np.prod(depth)) * dtype.itemsize
-    with atomic_write(output) as partial:
-        tifffile.imwrite(
-            partial,
-            tiles(),
-            shape=(*((pages,) if pages > 1 else ()), height, width, *depth),
-            dtype=dtype,
-            tile=(tile, TIFF_TILE),
-            photometric="minisblack",
-            planarconfig="contig" if depth else None,
-            metadata=None,
-            bigtiff=nbytes > 2**32 - 2**25,
-        )
-        _refuse(output)  # someone may have written it in the meantime
+    settings = {
+        "source": [str(image.path.resolve()), image.path.stat().st_mtime_ns],
+        "network": digest(model),
+        "tiles": [list(patch_shape), overlap, blend, batch_size, numbers],
+        "scaling": [low, high],
+        "result": [dtype.name, n_classes],
+    }
+    with write_once(output) as partial, writing(output):
+        if partial is None:
+            _refuse(output)
+        row = (width, *depth)
+        with kept_rows(partial.parent, settings, heights, row, dtype, rows) as kept:
+            tifffile.imwrite(
+                partial,
+                pages_of_tiles(kept, len(starts), tile, width),
+                shape=(*((pages,) if pages > 1 else ()), height, *row),
+                dtype=dtype,
+                tile=(tile, TIFF_TILE),
+                photometric="minisblack",
+                planarconfig="contig" if depth else None,
+                metadata=None,
+                bigtiff=nbytes > 2**32 - 2**25,
+            )
     return output
 
 
@@ -142,6 +160,7 @@ def inference_binary_segmentation(
     file_prefix: str = "binary_mask",
     savepath: str | Path = "./inferred_masks",
     types: Sequence[str] = (".tiff", ".tif"),
+    resume: bool = False,
     **how,
 ) -> list[Path]:
     """Segment all images of a folder, into TIFFs of labels and pictures to look at.
@@ -164,6 +183,9 @@ def inference_binary_segmentation(
         Folder of the results; made where it is missing.
     types : sequence of str
         Endings of the files to use.
+    resume : bool
+        Go on with a run that was interrupted: labels that are there, which are whole,
+        are taken to be of the same network and kept.
     **how
         Further arguments of `predict_image`.
 
@@ -175,7 +197,8 @@ def inference_binary_segmentation(
     Raises
     ------
     FileExistsError, OSError, FileNotFoundError, ValueError
-        As `predict_image`, for all files before the first is segmented.
+        As `predict_image`, for all files before the first is segmented; with `resume`
+        an output may exist.
     """
     files = build_list_images(datapath, types)
     stems = [file.stem for file in files]
@@ -200,12 +223,14 @@ def inference_binary_segmentation(
             f"{savepath}: expected a place that can be written to ({error})"
         ) from error
     outputs = [savepath / f"{file_prefix}_{file.stem}.tiff" for file in files]
-    for output in outputs:
+    for output in () if resume else outputs:
         _refuse(output)
         _refuse(output.with_suffix(".png"))
     for file, output in zip(files, outputs, strict=True):
-        predict_image(model, file, output, patch_shape=patch_shape, **how)
-        _picture(output, max(1, model.output_shape[-1] - 1))
+        if not (resume and output.exists()):
+            predict_image(model, file, output, patch_shape=patch_shape, **how)
+        if not (resume and output.with_suffix(".png").exists()):
+            _picture(output, max(1, model.output_shape[-1] - 1))
     return outputs
 
 
@@ -237,29 +262,10 @@ def with_scaling(model, scaling: tuple[float, float]):
     return keras.Model(image, plain(scale(image)), name=model.name)
 
 
-def _grid(image, patch_shape, overlap, blend):
-    """Tiles along rows and columns."""
-    if blend not in BLENDS:
-        raise ValueError(f"expected blend hann, crop or none, received {blend!r}")
-    try:
-        return tuple(
-            tiles_along(length, tile, overlap, blend)
-            for length, tile in zip(image.shape[1:], patch_shape, strict=True)
-        )
-    except ValueError as error:
-        raise ValueError(f"{image.path}: {error}") from error
-
-
 def _label(rows):
     if rows.shape[-1] == 1:
         return (rows[..., 0] > 0.5).astype(np.uint8)
     return rows.argmax(axis=-1).astype(np.uint8)
-
-
-def _tick(rows, bar):
-    for row in rows:
-        bar.update()  # before: nobody comes back after the last
-        yield row
 
 
 def _refuse(output):

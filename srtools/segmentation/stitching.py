@@ -1,6 +1,7 @@
 """Put the probabilities of overlapping tiles together, row of tiles by row."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,21 @@ def tiles_along(length: int, tile: int, overlap: int, blend: str) -> Tiles:
     return Tiles(starts, weights.astype(np.float32))
 
 
+def grid_of(
+    image: TiledImage, patch_shape: tuple[int, int], overlap: int, blend: str
+) -> tuple[Tiles, Tiles]:
+    """Cover an image with tiles, along its rows and its columns: see `tiles_along`."""
+    if blend not in BLENDS:
+        raise ValueError(f"expected blend hann, crop or none, received {blend!r}")
+    try:
+        return tuple(
+            tiles_along(length, tile, overlap, blend)
+            for length, tile in zip(image.shape[1:], patch_shape, strict=True)
+        )
+    except ValueError as error:
+        raise ValueError(f"{image.path}: {error}") from error
+
+
 def mean_probabilities(
     model, patches: np.ndarray, numbers: Iterable[int]
 ) -> np.ndarray:
@@ -88,6 +104,7 @@ def blended_rows(
     page: int,
     grid: tuple[Tiles, Tiles],
     batch_size: int,
+    first: int = 0,
 ) -> Iterator[np.ndarray]:
     """Segment a page tile by tile, holding one row of tiles.
 
@@ -103,6 +120,8 @@ def blended_rows(
         Along rows and columns.
     batch_size : int
         Tiles that are answered together.
+    first : int
+        Number of the row of tiles to begin with, as if those above had been there.
 
     Yields
     ------
@@ -118,7 +137,8 @@ def blended_rows(
     high, wide = y_weights.shape[1], x_weights.shape[1]
     height, width = image.shape[1:]
     blended = np.zeros((high, width, n_classes), np.float32)
-    for k, y in enumerate(ys):
+    begin = int((ys + high > ys[first]).argmax())  # what reaches into that row
+    for k, y in enumerate(ys[begin:], begin):
         band = image.read(page, slice(int(y), int(y) + high), slice(0, width))
         for i in range(0, len(xs), batch_size):
             some = xs[i : i + batch_size]
@@ -132,7 +152,8 @@ def blended_rows(
                 weights = y_weights[k][:, None] * x_weights[i + j]
                 blended[:, x : x + wide] += tile * weights[..., None]
         done = int((ys[k + 1] if k + 1 < len(ys) else height) - y)
-        yield blended[:done].copy()
+        if k >= first:
+            yield blended[:done].copy()
         blended[: high - done] = blended[done:]
         blended[high - done :] = 0
 
@@ -165,6 +186,15 @@ def to_tiff_tiles(
                 kept, n_kept = [], 0
     if kept:
         yield from _cut(np.concatenate(kept), tile, width)
+
+
+def pages_of_tiles(
+    rows: Iterator[np.ndarray], n: int, tile: int, width: int
+) -> Iterator[np.ndarray]:
+    """Cut blocks of rows, n a page, into the tiles of a TIFF: see `to_tiff_tiles`."""
+    for first in rows:
+        page = chain([first], islice(rows, n - 1))
+        yield from to_tiff_tiles(page, tile, width)
 
 
 def _cut(strip, tile, width):

@@ -1,11 +1,12 @@
 """Cover a length with tiles, and read tiles of images that need not fit into memory."""
 
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
-from srtools.files import open_hdf5
+from srtools.files import open_hdf5, reading
 from srtools.segmentation.readers import BAND, Dataset, Mapped, Segments
 
 
@@ -177,6 +178,23 @@ class TiledImage:
             f"{self.path}: expected a TIFF image, but it is truncated or of another "
             f"format ({why})"
         )
+
+
+def _told(method):
+    """Let a method name the file that it could not read, in one kind of error."""
+
+    @wraps(method)
+    def told(self, *args, **how):
+        with reading(getattr(self, "path", *args[:1]), "an image"):
+            return method(self, *args, **how)
+
+    return told
+
+
+# Here and not at the methods: what a broken file raises is no part of what networks
+# learn from a whole one, and must not change the keys of their trainings.
+for _name in ("__init__", "read"):
+    setattr(TiledImage, _name, _told(getattr(TiledImage, _name)))
 
 
 def check_scaling(scaling: tuple[float, float]) -> tuple[float, float]:
