@@ -188,10 +188,13 @@ def test_visible_lines_are_those_that_a_reader_sees(source):
 
 # Pages that a reader is not made to scroll through; the others follow.
 SHORT = (
+    "denoising/latent",
+    "denoising/vae",
     "real/alloy",
     "real/few_views",
     "real/noise2inverse",
     "real/own_scan",
+    "real/tooth_denoise",
     "reconstruction/cnn",
     "reconstruction/compare",
     "superresolution/fusion",
