@@ -24,7 +24,7 @@ CARDS = {
     "fusion": ("superresolution/fusion", 0, (0.0, 0.0, 1.0, 1.0)),
     "compare": ("reconstruction/compare", 0, (0.0, 0.0, 0.9, 0.645)),
     "alloy": ("real/alloy", 1, (0.0, 0.0, 0.61, 0.495)),
-    "vae": ("denoising/vae", 1, (0.0, 0.0, 0.91, 0.475)),
+    "vae": ("denoising/vae", 1, (0.0, 0.0, 0.62, 1.0)),
     "tsne": ("inspection/tsne", 5, (0.0, 0.0, 1.0, 1.0)),
     "tomograms": ("superresolution/tomograms", 1, (0.23, 0.0, 0.912, 0.485)),
     "noise2inverse": ("real/noise2inverse", 0, (0.0, 0.0, 0.73, 0.97)),

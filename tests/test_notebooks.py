@@ -189,6 +189,8 @@ def test_visible_lines_are_those_that_a_reader_sees(source):
 # Pages that a reader is not made to scroll through; the others follow.
 SHORT = (
     "datasets",
+    "denoising/latent",
+    "denoising/vae",
     "inspection/tsne",
     "models",
     "real/alloy",

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "images": ["compare", "psnr", "Score", "ssim"],
+        "intervals": ["conformal_factor"],
         "labels": ["calibration", "dice"],
         "table": ["Table"],
     },

@@ -28,7 +28,8 @@ PAGES = {
     "reconstruction/compare": 120,
     "segmentation/losses": 15,
     "inspection/tsne": 110,
-    "denoising/vae": 60,
+    "denoising/vae": 50,
+    "denoising/latent": 90,
     "real/tooth": 60,
     "real/own_scan": 30,
 }
