@@ -186,34 +186,6 @@ def test_visible_lines_are_those_that_a_reader_sees(source):
     assert lines[0] == "import sys" and len(lines) == 6
 
 
-# Pages that a reader is not made to scroll through; the others follow.
-SHORT = (
-    "datasets",
-    "denoising/latent",
-    "denoising/vae",
-    "inspection/tsne",
-    "models",
-    "real/alloy",
-    "real/few_views",
-    "real/noise2inverse",
-    "real/own_scan",
-    "real/tooth",
-    "real/tooth_denoise",
-    "reconstruction/automap",
-    "reconstruction/cnn",
-    "reconstruction/compare",
-    "reconstruction/dense",
-    "reconstruction/physics_aware",
-    "segmentation/cracks",
-    "segmentation/losses",
-    "segmentation/unet",
-    "superresolution/fusion",
-    "superresolution/tomograms",
-    "tomography",
-    "xrdct",
-)
-
-
 @pytest.mark.parametrize(
     "source", notebooks.pages([], ROOT), ids=lambda path: str(path.relative_to(ROOT))
 )
@@ -222,11 +194,10 @@ def test_a_page_shows_little_code(source, record_property):
     notebook = notebooks.derive(source)
     count = len(notebooks.visible_lines(notebook))
     record_property("visible lines of code", (name, count))  # for the ledger
-    if name in SHORT:
-        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        lines = "\n".join(code[1:]).splitlines()  # without the setup cell
-        assert count <= 120
-        assert not [line for line in lines if len(line) > 74]
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    lines = "\n".join(code[1:]).splitlines()  # without the setup cell
+    assert count <= 120
+    assert not [line for line in lines if len(line) > 74]
 
 
 def test_two_people_derive_the_same_notebook(source, tmp_path):
