@@ -75,7 +75,7 @@ def fill(left):
 def method(sinograms):  # in the midst of the work somebody fills the disk
     calls.append(len(sinograms))
     if len(calls) == 3:
-        fill(0)
+        fill(spare)
     return fbp(sinograms)
 
 beam = ParallelBeam(32, np.arange(0, 180, 20.0))
@@ -90,6 +90,7 @@ writers = {
 }
 for name, write in writers.items():
     calls.clear()
+    spare = 20_000 if name == "w.h5" else 0  # a few pages for its table of misfits
     if not name.startswith("w"):
         fill(20_000)
     try:

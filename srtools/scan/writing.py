@@ -95,8 +95,9 @@ class Volume(ABC):
     def _put(self, text):
         """Write the table at one stroke: one without its head would be believed."""
         new = self.table.with_suffix(".new")
-        new.write_text(text)
-        new.replace(self.table)
+        with writing(self.table):
+            new.write_text(text)
+            new.replace(self.table)
 
     @abstractmethod
     def _stored_settings(self) -> dict: ...
