@@ -149,17 +149,25 @@ def dice_loss(y_true, y_pred):
     .. [1] Milletari, Navab, Ahmadi, "V-Net: fully convolutional neural networks for
        volumetric medical image segmentation", 2016, doi:10.1109/3DV.2016.79.
     """
+    label, found = label_and_found(y_true, y_pred)
+    both, each = sum_of_each(label * found), sum_of_each(label) + sum_of_each(found)
+    return 1 - (2 * both + 1) / (each + 1)
+
+
+def label_and_found(y_true, y_pred):
+    """Labels and probabilities of logits, both 0 where nobody labelled."""
     if tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
         raise ValueError(
             "expected labels and logits of one shape, "
             f"received {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
         )
     label, known = _split(y_true, y_pred.dtype)
-    found = known * ops.sigmoid(y_pred)
-    axes = tuple(range(1, len(y_pred.shape)))
-    both = ops.sum(label * found, axis=axes)
-    each = ops.sum(label, axis=axes) + ops.sum(found, axis=axes)
-    return 1 - (2 * both + 1) / (each + 1)
+    return label, known * ops.sigmoid(y_pred)
+
+
+def sum_of_each(x):
+    """Sum over all but the samples."""
+    return ops.sum(x, axis=tuple(range(1, len(x.shape))))
 
 
 def _split(y_true, dtype):

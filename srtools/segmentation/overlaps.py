@@ -6,7 +6,7 @@ Computed from logits; labels below 0 are where nobody labelled, and are left out
 import keras
 from keras import ops
 
-from srtools.segmentation.losses import _split, dice_loss
+from srtools.segmentation.losses import dice_loss, label_and_found, sum_of_each
 
 
 @keras.saving.register_keras_serializable("srtools")
@@ -36,7 +36,7 @@ def batch_dice_loss(y_true, y_pred):
     .. [1] Kodym, Spanel, Herout, "Segmentation of head and neck organs at risk using
        CNN with batch Dice loss", 2018, doi:10.48550/arXiv.1812.02427.
     """
-    label, found = _label_and_found(y_true, y_pred)
+    label, found = label_and_found(y_true, y_pred)
     each = ops.sum(label) + ops.sum(found)
     lost = 1 - (2 * ops.sum(label * found) + 1) / (each + 1)
     return ops.broadcast_to(lost, ops.shape(y_pred)[:1])
@@ -77,9 +77,9 @@ def tversky_loss(y_true, y_pred, alpha: float = 0.3, beta: float = 0.7):
     """
     if not (alpha > 0 and beta > 0):
         raise ValueError(f"expected weights above 0, received {alpha} and {beta}")
-    label, found = _label_and_found(y_true, y_pred)
-    both = _sum(label * found)
-    false, missed = _sum(found) - both, _sum(label) - both
+    label, found = label_and_found(y_true, y_pred)
+    both = sum_of_each(label * found)
+    false, missed = sum_of_each(found) - both, sum_of_each(label) - both
     return 1 - (both + 1) / (both + alpha * false + beta * missed + 1)
 
 
@@ -116,11 +116,11 @@ def cldice_loss(y_true, y_pred, iterations: int = 4):
     """
     if iterations < 1:
         raise ValueError(f"expected iterations of 1 or more, received {iterations}")
-    label, found = _label_and_found(y_true, y_pred)
+    label, found = label_and_found(y_true, y_pred)
     thin_found = _soft_skeleton(found, iterations)
     thin_label = _soft_skeleton(label, iterations)
-    right = (_sum(thin_found * label) + 1) / (_sum(thin_found) + 1)
-    whole = (_sum(thin_label * found) + 1) / (_sum(thin_label) + 1)
+    right = (sum_of_each(thin_found * label) + 1) / (sum_of_each(thin_found) + 1)
+    whole = (sum_of_each(thin_label * found) + 1) / (sum_of_each(thin_label) + 1)
     lines = 1 - 2 * right * whole / (right + whole)
     return (dice_loss(y_true, y_pred) + lines) / 2
 
@@ -143,19 +143,3 @@ def _eroded(x):
     """Least value of a pixel and its four neighbours."""
     lines = (ops.max_pool(-x, size, 1, padding="same") for size in ((3, 1), (1, 3)))
     return -ops.maximum(*lines)
-
-
-def _sum(x):
-    """Sum over all but the samples."""
-    return ops.sum(x, axis=tuple(range(1, len(x.shape))))
-
-
-def _label_and_found(y_true, y_pred):
-    """Labels and probabilities of logits, both 0 where nobody labelled."""
-    if tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
-        raise ValueError(
-            "expected labels and logits of one shape, "
-            f"received {tuple(y_true.shape)} and {tuple(y_pred.shape)}"
-        )
-    label, known = _split(y_true, y_pred.dtype)
-    return label, known * ops.sigmoid(y_pred)
