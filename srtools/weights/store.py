@@ -18,6 +18,8 @@ import numpy as np
 
 from srtools.files import atomic_write
 
+_MANY = 100_000  # weights in one array: only dense layers have as many
+
 SHIPPED = Path(__file__).parent
 """The folder of the networks that come with the package."""
 
@@ -190,7 +192,8 @@ def _shrink(path):
         parts[name] = small.getvalue()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
         for name, content in parts.items():  # at one time: the same bytes each time
-            new.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            new.writestr(entry, content, zipfile.ZIP_DEFLATED)
 
 
 def _copy(key, item, file):
@@ -206,11 +209,16 @@ def _copy(key, item, file):
 def _half(values):
     """Values with eight binary digits, as bfloat16 has them, in half precision.
 
-    What float16 could hold beyond them is noise to a network, and does not pack.
+    What float16 could hold beyond them is noise to a network, and does not pack. The
+    many weights of a dense layer bear more: they are rounded to multiples of a
+    sixteenth of their root mean square (0.01 dB on the CNN of the book).
     """
     values = np.asarray(values)
     if values.dtype != np.float32:
         return values
+    if values.ndim == 2 and values.size >= _MANY:
+        grid = 2.0 ** np.round(np.log2(np.sqrt(np.mean(values**2)) / 16 + 1e-30))
+        values = (np.round(values / grid) * grid).astype(np.float32)
     bits = values.view(np.uint32).astype(np.uint64)
     bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000  # to the nearest, ties even
     rounded = bits.astype(np.uint32).view(np.float32)
