@@ -58,7 +58,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no start-up log of TensorF
 logging.getLogger("tensorflow").addFilter(lambda r: r.levelno >= 40)  # nor advice
 if "google.colab" in sys.modules:
     ![ -d /content/{name} ] || git clone -q --depth 1 {url} /content/{name}
-    %pip install -q --no-deps /content/{name}
+    %pip install -q --no-deps /content/{name} algotom
     %cd -q /content/{name}/{folder}"""
 
 # What belongs to one machine or one run: absolute paths, addresses in memory.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import zipfile
 
 import keras
 import numpy as np
@@ -210,6 +211,24 @@ def test_rounding_goes_to_the_nearest_and_keeps_what_float16_cannot_hold():
     found = model.get_weights()[0]
     assert np.allclose(found, exact, rtol=2**-8)
     assert found[0].tolist()[2:] == [256, 260]  # both lie midway: to the even one
+
+
+def test_dense_layers_are_rounded_to_a_grid_and_small_arrays_are_not():
+    values = np.random.default_rng(0).normal(size=(400, 300)).astype("float32")
+    found = weights.store._half(values).astype("float32")
+    assert np.unique(found * 16 % 1).tolist() == [0]
+    assert np.abs(found - values).max() <= 1 / 32
+    small = weights.store._half(values[:100]).astype("float32")
+    assert np.unique(small * 16 % 1).size > 100
+    assert not weights.store._half(np.zeros((400, 300), "float32")).any()
+
+
+def test_the_archive_of_a_network_is_packed(folder):
+    train(x=np.zeros_like(X))
+    (path,) = folder.glob("*.keras")
+    with zipfile.ZipFile(path) as archive:
+        for part in archive.infolist():
+            assert part.compress_type == zipfile.ZIP_DEFLATED, part.filename
 
 
 def test_the_card_says_what_was_done(folder):
