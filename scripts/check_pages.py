@@ -37,10 +37,11 @@ return [...document.querySelectorAll("[onclick], [role=button], summary, a, butt
     .filter((e) => !e.closest("[inert], dialog:not([open])"))
     .map((e) => e.outerHTML.slice(0, 120));
 """
-READY = """
+# Formulas are set, and the screen has been drawn since.
+DRAWN = """
 const done = arguments[0];
-const drawn = window.MathJax?.startup?.promise ?? Promise.resolve();
-drawn.then(() => done());
+const ready = window.MathJax?.startup?.promise ?? Promise.resolve();
+ready.then(() => requestAnimationFrame(() => requestAnimationFrame(() => done())));
 """
 AXE = """
 const [runOnly, done] = arguments;
@@ -89,28 +90,31 @@ def browser():
     return webdriver.Chrome(options=options, service=service)
 
 
-def visit(driver, page: Path, width: int, mode: str) -> None:
-    """Open a page, until it is drawn, at a width [pixels], in light or dark mode."""
+def show(driver, width: int, mode: str) -> None:
+    """Give the screen a width [pixels], and the mode light or dark."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     media = {"prefers-color-scheme": mode, "prefers-reduced-motion": "reduce"}
     media = [{"name": name, "value": value} for name, value in media.items()]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-    driver.get(page.resolve().as_uri())
-    driver.execute_async_script(READY)
+    driver.execute_async_script(DRAWN)
 
 
 def check(driver, page: Path) -> list[str]:
     """Return what is wrong with a page, one sentence each."""
     axe = (resources.files("axe_core_python") / "axe.min.js").read_text()
     faults = []
+    driver.get(page.resolve().as_uri())
+    driver.execute_script(axe)
     for where, (width, mode, rules) in SCREENS.items():
-        visit(driver, page, width, mode)
+        show(driver, width, mode)
+        theme = driver.execute_script("return document.documentElement.dataset.theme")
+        if theme != mode:
+            faults.append(f"{theme} where {mode} is asked for")
         for element in driver.execute_script(SIDEWAYS):
             faults.append(f"wider than the screen {where}: {element}")
         for element in driver.execute_script(MOUSE_ONLY):
             faults.append(f"no key reaches {where}: {element}")
-        driver.execute_script(axe)
         for rule, nodes in driver.execute_async_script(AXE, rules):
             faults += [f"{rule} {where}: {node}" for node in nodes[:3]]
     for entry in driver.get_log("browser"):

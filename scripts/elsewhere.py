@@ -223,7 +223,7 @@ def main() -> int:
 
 _VERSIONS = """
 import importlib.metadata, platform
-found = {d.name: d.version for d in importlib.metadata.distributions()}
+found = {d.name.replace("_", "-"): d.version for d in importlib.metadata.distributions()}
 names = [n for n in ("numpy", "keras", "tensorflow", "tensorflow-cpu") if n in found]
 print("; ".join(["Python " + platform.python_version()]
                 + [f"{n} {found[n]}" for n in names]))
