@@ -27,7 +27,7 @@ def curve(name: str, task) -> list[dict[str, object]]:
     model = recipe.build(task.beam)
     steps = epochs * len(x[task.train]) // recipe.batch_size
     falling = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(falling), "mean_squared_error", ["mse"])
+    model.compile(keras.optimizers.Adam(falling), "mean_squared_error", metrics=["mse"])
     training = trained(
         f"long {name}",
         model,
