@@ -1,10 +1,14 @@
 """Every page's notebook is in order, and what is not in order is seen."""
 
+import base64
+import io
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
@@ -128,6 +132,28 @@ def test_running_stores_results_and_no_log_lines(source):
         "holds\n",
     ]
     assert "execution" not in code[1].metadata  # no times
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("grey", "L"), ("coloured", "RGB"), ("see-through", "RGBA")]
+)
+def test_a_picture_is_stored_in_fewer_bytes_and_stays_pixel_for_pixel(kind, mode):
+    pixels = np.full((30, 40, 4), 255, np.uint8)
+    pixels[..., :3] = np.random.default_rng(0).integers(0, 256, (30, 40, 1))
+    if kind != "grey":
+        pixels[:9, :9, 0] = 7
+    if kind == "see-through":
+        pixels[:9, :9, 3] = 100
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=0)
+    stored = base64.b64encode(file.getvalue()).decode()
+    picture = nbformat.v4.new_output("display_data", {"image/png": stored})
+    notebooks._pack(picture)
+    packed = picture["data"]["image/png"]
+    assert len(packed) < len(stored)
+    image = Image.open(io.BytesIO(base64.b64decode(packed)))
+    assert image.mode == mode
+    assert np.array_equal(np.asarray(image.convert("RGBA")), pixels)
 
 
 def test_the_setup_cell_is_of_the_repository_and_of_the_page(source):

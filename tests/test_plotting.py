@@ -3,7 +3,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from srtools.plotting import show, show_history
+from srtools.models import CVAE, fbp_unet, unet
+from srtools.plotting import draw_model, show, show_history
+from srtools.tomography import ParallelBeam
 
 matplotlib.use("agg")
 
@@ -67,3 +69,50 @@ def test_a_history_shows_training_and_validation():
 )
 def test_a_history_hides_no_value_behind_a_logarithm(history, scale):
     assert show_history(history).axes[0].get_yscale() == scale
+
+
+def drawn(figure):
+    """Texts of the boxes, from left to right, and the colours of the arrows."""
+    boxes, arrows = [], []
+    for text in figure.axes[0].texts:
+        if patch := getattr(text, "arrow_patch", None):
+            arrows.append(patch.get_edgecolor())
+        else:
+            boxes.append(text.get_text().split("\n"))
+    return boxes, arrows
+
+
+def test_a_u_net_is_drawn_as_its_boxes_with_an_arrow_for_each_skip():
+    boxes, arrows = drawn(draw_model(unet((8, 16, 1), 2, filters=(4, 6))))
+    assert boxes == [
+        ["image", "8×16×1"],
+        ["2 × conv 3×3", "8×16×4"],
+        ["pool 2×2", "2 × conv 3×3", "4×8×6"],
+        ["up 2×2, 4", "join", "2 × conv 3×3, 4", "conv 1×1", "8×16×2"],
+    ]
+    red = matplotlib.colors.to_rgba("tab:red")
+    assert len(arrows) == 4 and arrows.count(red) == 1
+
+
+def test_equal_grids_stand_in_one_row_and_models_inside_are_opened():
+    beam = ParallelBeam(8, np.arange(0, 180, 45.0))
+    figure = draw_model(fbp_unet(beam, filters=(4, 6)))
+    boxes, arrows = drawn(figure)
+    assert boxes[0] == ["sinogram", "8×4×1"] and boxes[1] == ["FBP", "8×8×1"]
+    assert boxes[-1][-2:] == ["add", "8×8×1"]
+    red = matplotlib.colors.to_rgba("tab:red")
+    assert arrows.count(red) == 2  # the skip, and FBP to the sum
+    places = {}
+    for text in figure.axes[0].texts:
+        if not getattr(text, "arrow_patch", None):
+            grid = text.get_text().split("\n")[-1].rsplit("×", 1)[0]
+            places.setdefault(grid, set()).add(text.get_position()[1])
+    assert list(places) == ["8×4", "8×8", "4×4"]
+    assert [len(rows) for rows in places.values()] == [1, 1, 1]
+
+
+def test_a_model_that_cannot_be_drawn_is_refused():
+    with pytest.raises(ValueError, match=r"known sides, received \[\(None, None, 1\)"):
+        draw_model(unet((None, None, 1)))
+    with pytest.raises(ValueError, match="functional model, received a CVAE"):
+        draw_model(CVAE(2, (8, 8, 1)))

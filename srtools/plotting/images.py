@@ -1,4 +1,4 @@
-"""One look for every figure of the book."""
+"""Images side by side, and the curves of a training."""
 
 import matplotlib.pyplot as plt
 import numpy as np
