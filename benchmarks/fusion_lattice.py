@@ -71,9 +71,10 @@ def scan(seed, counts):
     return np.stack([amount, *lifted], -1)[None], guide, truth, there
 
 
-def enlarged(sinograms, guide, cutoff):
+def enlarged(sinograms, guide, filtered):
     """FBP on the coarse grid, enlarged."""
-    fbp = partial(COARSE.fbp, filter="hann", cutoff=cutoff)
+    name, cutoff = filtered
+    fbp = partial(COARSE.fbp, filter=name, cutoff=cutoff)
     return upsample(per_phase(fbp, sinograms / FACTOR), FACTOR, "corners")
 
 
@@ -84,9 +85,12 @@ def fused(sinograms, guide, weight):
 
 
 METHODS = {
-    "enlarged maps": (enlarged, (0.4, 0.6, 0.8, 1.0)),
+    "enlarged maps": (
+        enlarged,
+        (("hann", 0.6), ("hann", 0.8), ("hann", 1.0), ("ramp", 1.0)),
+    ),
     "TV, no guide": (lambda y, _, weight: fused(y, None, weight), (0.2, 0.4, 0.8, 1.6)),
-    "directional TV": (fused, (0.35, 0.7, 1.4, 2.8)),
+    "directional TV": (fused, (0.7, 1.4, 2.8, 5.6, 11.2)),
 }
 
 
@@ -135,7 +139,7 @@ def main() -> None:
             for name, maps in found.items():
                 scores = judge(maps, truth, there)
                 row = {"seed": seed, "counts": counts, "method": name}
-                row["tuned"] = best.get(name, "")
+                row["tuned"] = str(best.get(name, ""))
                 rows.append(row | {k: f"{v:.4g}" for k, v in scores.items()})
                 print(rows[-1], flush=True)
         _record.write("fusion_lattice", [*_record.read("fusion_lattice"), *rows])
