@@ -3,6 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
+from srtools.datasets import load, simulate
 from srtools.metrics import psnr
 from srtools.superresolution import (
     FusionPairs,
@@ -14,14 +15,24 @@ from srtools.superresolution import (
     joint_bilateral,
     misfit,
     per_phase,
+    project_again,
     read_layers,
     register_guide,
+    resample_guide,
     scan_maps,
     shift,
     simulate_layers,
     upsample,
 )
 from srtools.tomography import ParallelBeam, tv
+from srtools.xrdct import (
+    ATTENUATION,
+    PHASES,
+    amorphous,
+    channel_angles,
+    mean_patterns,
+    unmix,
+)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +95,89 @@ def test_maps_of_ones_own_are_scanned_and_the_guide_brought_to_their_grid(layers
         scan_maps(layers.maps[:1], finer * 0, rng=rng)
     with pytest.raises(ValueError, match="one for each layer"):
         scan_maps(layers.maps, finer, rng=rng)
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """Stand-ins of a bed in the benchmark's layout: 81 px, 16 px and 31 px."""
+    folder = tmp_path_factory.mktemp("copies")
+    names = ("microct_369", "xrdct_75", "xrdct_149")
+    how = {"scale": 0.22, "n": 1, "n_jobs": 1}
+    return {n: simulate(n, folder / f"{n}.h5", **how) for n in names}
+
+
+def unmixed(name, path):
+    """The maps of the first layer of a copy, (1, side, side, 6)."""
+    two_theta = channel_angles()
+    patterns = mean_patterns(PHASES, two_theta, crystallite=12.0)
+    patterns = np.stack([*patterns, amorphous(two_theta)])
+    spectra = np.moveaxis(load(name, path)[..., 0], -1, 0)
+    return np.maximum(np.moveaxis(unmix(spectra, patterns), 0, -1), 0)[None]
+
+
+def test_the_benchmarks_files_are_fused_as_simulated_layers_are(copies):
+    maps = unmixed("xrdct_75", copies["xrdct_75"])
+    guide = load("microct_369", copies["microct_369"])[..., 0][None, ..., None]
+    own = project_again(maps, guide, n_angles=24, noise_percent=0.5)
+    assert own.maps is None and own.part([0]).maps is None
+    assert own.guides.shape == (1, 31, 31, 1) and own.guides.max() == 1
+    assert own.sinograms.shape == (1, 16, 24, 6)
+    # The coarse maps explain their own projections on their own grid ...
+    coarse = per_phase(own.coarse_beam.project, maps)
+    assert_allclose(own.sinograms, 2 * coarse, rtol=1e-5)
+    # ... and finer ones have the same amount in all, and are nearer to the truth.
+    fused = directional_tv(
+        own.beam, own.sinograms, own.guides, weight=0.35, noise=own.noise
+    )
+    amount = fused.sum((1, 2)) / 4, maps.sum((1, 2))
+    assert_allclose(*amount, rtol=0.05, atol=1)
+    truth = load("xrdct_149", copies["xrdct_149"], key="Phases")[..., 0][None]
+    better = per_phase(psnr, truth, fused) - per_phase(
+        psnr, truth, upsample(maps, 2, "corners")
+    )
+    assert better.mean() > 0
+    # The guide lies on the grid of the finer maps: a pixel off, they are less alike.
+    grey = (truth @ np.float32(ATTENUATION)).ravel()
+    alike = {
+        off: np.corrcoef(np.roll(own.guides[0, ..., 0], off, (0, 1)).ravel(), grey)[
+            0, 1
+        ]
+        for off in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+    }
+    assert max(alike, key=alike.get) == (0, 0) and alike[0, 0] > 0.8
+
+
+def test_the_finer_maps_of_the_benchmark_are_scanned_coarsely(copies):
+    maps = unmixed("xrdct_149", copies["xrdct_149"])
+    guide = load("microct_369", copies["microct_369"])[..., 0][None, ..., None]
+    own = scan_maps(maps, guide, factor=3, rng=np.random.default_rng(0))
+    assert own.sinograms.shape == (1, 11, 60, 6)
+    assert_array_equal(own.maps, maps)
+    assert_allclose(misfit(own.beam, maps, own.sinograms, own.noise), 1, atol=0.1)
+
+
+def test_a_phase_that_is_not_in_a_layer_can_be_fused(layers):
+    maps = layers.maps[:1] * np.float32([1, 0, 1, 1, 1, 1])
+    rng = np.random.default_rng(0)
+    for own in (
+        scan_maps(maps, layers.guides[:1], n_angles=8, rng=rng),
+        project_again(maps[:, ::4, ::4], layers.guides[:1], factor=4, n_angles=8),
+    ):
+        assert (own.noise > 0).all()
+        how = {"weight": 0.3, "noise": own.noise, "iterations": 5}
+        found = directional_tv(own.beam, own.sinograms, own.guides, **how)
+        assert not found[..., 1].any()
+
+
+def test_guides_reach_from_corner_to_corner():
+    ramp = np.add.outer(np.arange(369.0), np.arange(369.0))[None, ..., None]
+    found = resample_guide(ramp, 149)
+    step = 368 / 148
+    wanted = step * np.add.outer(np.arange(149), np.arange(149))
+    assert found.shape == (1, 149, 149, 1) and found.dtype == np.float32
+    assert_allclose(found[0, 4:-4, 4:-4, 0], wanted[4:-4, 4:-4], rtol=1e-4)
+    assert_allclose(found[0, -1, -1, 0], 736, rtol=5e-3)
+    assert_allclose(resample_guide(ramp, 369), ramp, atol=1e-3)
 
 
 def test_without_a_guide_or_with_a_flat_one_it_is_tv():
@@ -249,6 +343,10 @@ def test_bad_input_is_refused(layers):
         (lambda: directional_tv(beam, y, weight=1, noise=-1), "positive number"),
         (lambda: directional_tv(beam, y[:, 1:], weight=1), r"\(n, 16, 24, n_phases\)"),
         (lambda: directional_tv(beam, y, guides[:, 1:], weight=1), r"\(n, 61, 61, n"),
+        (
+            lambda: directional_tv(beam, y, guides[:, 1:, 1:], weight=1),
+            r"\(n, 61, 61, n.*\(3, 60, 60, 1\); `resample_guide`",
+        ),
         (lambda: directional_tv(beam, y, guides[1:], weight=1), r"one for each layer"),
         (lambda: directional_tv(beam, y, maps, weight=1), r"\(3, 61, 61, 1\)"),
         (lambda: directional_tv(beam, y, nan, weight=1), "finite guide"),
@@ -266,6 +364,23 @@ def test_bad_input_is_refused(layers):
         (lambda: invented(maps, maps[1:], guides), "one shape"),
         (lambda: invented(maps, maps, guides * 0), "only zeros"),
         (lambda: register_guide(guides[0], maps), "expected maps"),
+        (lambda: resample_guide(guides, 1), "2 pixels or more, received 61 and 1"),
+        (lambda: resample_guide(guides * 0, 31), "only zeros"),
+        (lambda: resample_guide(nan, 31), "finite guide"),
+        (lambda: project_again(maps, guides[1:]), "one for each layer"),
+        (lambda: project_again(maps, -guides - 1), "positive values"),
+        (
+            lambda: project_again(maps, guides, factor=1),
+            "factor of 2 or more.* factor=1",
+        ),
+        (lambda: project_again(maps, guides, factor=2.5), "whole factor"),
+        (lambda: project_again(maps, guides, n_angles=0), "n_angles=0"),
+        (
+            lambda: project_again(maps, guides, noise_percent=0),
+            "positive noise_percent",
+        ),
+        (lambda: project_again(maps[..., 0], guides), r"\(n, size, size, n_phases\)"),
+        (lambda: scan_maps(maps, guides, factor=0, rng=None), "factor=0"),
         (lambda: FusionPairs(y, guides, maps, recipe=0, wrong=2), "share from 0 to 1"),
         (lambda: FusionPairs(y, guides[1:], maps, recipe=0), "received 2 for 3"),
         (lambda: FusionPairs(y[1:], guides, maps, recipe=0)[0], "received 2 for 3"),

@@ -37,6 +37,24 @@ def test_shapes(network):
     assert network.predict(inputs, verbose=0).shape == truth.shape
 
 
+def test_maps_and_guides_of_other_shapes_are_refused():
+    maps, guide = np.zeros((2, 5, 7, 2)), np.zeros((2, 17, 25, 1))
+    fine = np.zeros((2, 17, 25, 2))
+    net, alone, refine = (build() for build in NETWORKS.values())
+    for network, inputs, wrong in (
+        (net, [maps[..., :1], guide], r"'maps'.*, 5, 7, 2\).*\(2, 5, 7, 1\)"),
+        (net, [maps, guide[:, :9, :13]], r"'guide'.*, 17, 25, 1\).*\(2, 9, 13, 1\)"),
+        (alone, maps[..., :1], r"'maps'.*, 5, 7, 2\).*\(2, 5, 7, 1\)"),
+        (refine, [guide, fine], r"'maps'.*, 17, 25, 2\).*\(2, 17, 25, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            network.predict(inputs, verbose=0)
+        with pytest.raises(ValueError, match=wrong):
+            network(inputs)
+    named = {"maps": maps, "guide": guide}
+    assert net.predict(named, verbose=0).shape == fine.shape
+
+
 def test_training_moves_every_weight_and_lowers_the_loss(network):
     inputs, truth = data(network)
     network.compile(keras.optimizers.Adam(1e-2), PhaseError([1, 2]))

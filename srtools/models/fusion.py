@@ -86,10 +86,9 @@ def fusion_net(
     coarse = keras.Input(coarse_shape, name="maps")
     start = Bicubic(factor, "corners", name="enlarged")(coarse)
     if not guide:
-        return keras.Model(coarse, _refined(start, [], filters), name="fusion_net")
+        return _exacting(coarse, _refined(start, [], filters), "fusion_net")
     fine = keras.Input((*start.shape[1:3], 1), name="guide")
-    out = _refined(start, [fine], filters)
-    return keras.Model([coarse, fine], out, name="fusion_net")
+    return _exacting([coarse, fine], _refined(start, [fine], filters), "fusion_net")
 
 
 def fusion_refine(
@@ -123,9 +122,18 @@ def fusion_refine(
         )
     maps = keras.Input(fine_shape, name="maps")
     guide = keras.Input((*fine_shape[:2], 1), name="guide")
-    return keras.Model(
-        [maps, guide], _refined(maps, [guide], filters), name="fusion_refine"
-    )
+    return _exacting([maps, guide], _refined(maps, [guide], filters), "fusion_refine")
+
+
+def _exacting(inputs, outputs, name):
+    """A network that refuses one map where several are expected.
+
+    Keras lets a last axis of 1 pass, and adds it to all phases.
+    """
+    network = keras.Model(inputs, outputs, name=name)
+    specs = [keras.InputSpec(shape=one.shape, name=one.name) for one in network.inputs]
+    network.input_spec = specs if isinstance(inputs, list) else specs[0]
+    return network
 
 
 def _refined(maps, beside, filters):

@@ -10,6 +10,7 @@ def check_maps(maps, sides: tuple, name: str) -> np.ndarray:
         raise ValueError(
             f"expected {name} of shape (n, {sides[0]}, {sides[1]}, n_phases), "
             f"received {maps.shape}"
+            + ("; `resample_guide` brings it to that grid" if name == "guide" else "")
         )
     if not np.isfinite(maps).all():
         raise ValueError(f"expected finite {name}, received NaN or infinite values")

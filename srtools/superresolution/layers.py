@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 from tqdm import tqdm
 
 from srtools.files import create_library, library_settings, open_hdf5
-from srtools.superresolution.batches import check_guide, check_maps, per_phase
 from srtools.tomography import ParallelBeam, gaussian_noise
 from srtools.xrdct import ATTENUATION, COMPONENTS, ParticleBed, downsample
 
@@ -21,7 +19,8 @@ class Layers(NamedTuple):
     Attributes
     ----------
     maps : float32 array, shape (n, size, size, 6)
-        The truth: volume fractions, in the order of `srtools.xrdct.COMPONENTS`.
+        The truth: volume fractions, in the order of `srtools.xrdct.COMPONENTS`. None
+        where nobody knows it.
     sinograms : float32 array, shape (n, n_translations, n_angles, 6)
         Coarse and noisy line integrals of each phase, in pixels of the maps.
     guides : float32 array, shape (n, size, size, 1)
@@ -32,7 +31,7 @@ class Layers(NamedTuple):
         The scan on the grid of the maps: its detector pixels are `factor` wide.
     """
 
-    maps: np.ndarray
+    maps: np.ndarray | None
     sinograms: np.ndarray
     guides: np.ndarray
     noise: np.ndarray
@@ -40,7 +39,8 @@ class Layers(NamedTuple):
 
     def part(self, which) -> "Layers":
         """Return some of the layers: a slice, or a list of numbers."""
-        return Layers(*(values[which] for values in self[:-1]), self.beam)
+        chosen = (v if v is None else v[which] for v in self[:-1])
+        return Layers(*chosen, self.beam)
 
     @property
     def coarse_beam(self) -> ParallelBeam:
@@ -154,67 +154,6 @@ def _noisy(clean, percent, rng):
     """Add noise to sinograms (n, translations, angles), each after its largest."""
     noisy = [gaussian_noise(sinogram, percent, rng=rng) for sinogram in clean]
     return np.stack(noisy), percent / 100 * clean.max(axis=(1, 2))
-
-
-def scan_maps(
-    maps,
-    guides,
-    *,
-    factor: int = 4,
-    n_angles: int = 60,
-    noise_percent: float = 2.0,
-    rng: np.random.Generator,
-) -> Layers:
-    """Scan maps of one's own coarsely, and bring guides of one's own to their grid.
-
-    For maps that were reconstructed from a real scan, such as those of ``xrdct_149``
-    after `srtools.xrdct.unmix`, with ``microct_369`` as their guide: the maps are
-    projected again, and stand for the truth. The projections are made on the grid on
-    which the maps are to be found, which is kinder to every method than
-    `simulate_layers` is.
-
-    Parameters
-    ----------
-    maps : array, shape (n, size, size, n_phases)
-        Amount of each phase at every pixel.
-    guides : array, shape (n, side, side, 1)
-        Of any size: outermost pixels lie on outermost pixels. Finer ones are smoothed
-        before they are resampled. Divided by the largest value of all.
-    factor, n_angles, noise_percent
-        As in `simulate_layers`.
-    rng : numpy.random.Generator
-        Of the noise.
-
-    Returns
-    -------
-    Layers
-
-    Raises
-    ------
-    ValueError
-        If maps or guides are no such batches, of unlike numbers or not finite, a guide
-        is zero throughout, or the maps' side is not ``factor * (k - 1) + 1``.
-    """
-    side = np.shape(maps)[1] if np.ndim(maps) == 4 else "size"
-    maps = check_maps(maps, (side, side), "maps")
-    check_side(side, factor)
-    own = np.shape(guides)[1] if np.ndim(guides) == 4 else "side"
-    guides = check_guide(guides, len(maps), (own, own))
-    blur = max((own - 1) / (side - 1) - 1, 0) / 2
-    guides = ndimage.gaussian_filter(guides, (0, blur, blur, 0), mode="nearest")
-    step = (side - 1) / (own - 1) if own > 1 else 1
-    place = np.arange(side) / step
-    place = np.stack(np.meshgrid(place, place, indexing="ij"))
-    guides = [ndimage.map_coordinates(g[..., 0], place, order=1) for g in guides]
-    guides = np.stack(guides)[..., None]
-
-    beam = _beam(side, factor, n_angles)
-    clean = per_phase(beam.project, maps)
-    flat = np.moveaxis(clean, -1, 1).reshape(-1, *clean.shape[1:3])
-    noisy, noise = _noisy(flat, noise_percent, rng)
-    noisy = np.moveaxis(noisy.reshape(len(maps), -1, *clean.shape[1:3]), 1, -1)
-    noise = noise.reshape(len(maps), -1).astype(np.float32)
-    return Layers(maps, noisy, guides / guides.max(), noise, beam)
 
 
 def read_layers(path: str | Path) -> Layers:
