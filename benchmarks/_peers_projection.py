@@ -1,0 +1,198 @@
+"""Projection and FBP of several packages in one process, against exact integrals.
+
+Run by peers.py, in an environment that has all of them. The object is made of ellipses,
+whose integrals over a detector pixel, and whose means over an image pixel, are known.
+Every package works on one core, on batches where it can; what is measured is the time
+of the processor. Each has conventions of its own: we look for the sense of rotation, the
+first angle and the axis with which its projections are nearest to the exact ones, and
+judge it by those.
+"""
+
+import itertools
+import json
+import statistics
+import time
+from importlib.metadata import version
+
+import astra
+import numpy as np
+import torch
+from deepinv.physics import Tomography
+from skimage.transform import iradon, radon
+
+from srtools.tomography import AstraBeam, ParallelBeam
+
+torch.set_num_threads(1)
+SIZES = ((64, 64, 16), (128, 180, 16), (256, 256, 8))  # pixels, views, images
+REPEATS = 5
+# Attenuation, half axes, middle [sides of the image], tilt [degrees]
+ELLIPSES = (
+    (0.5, 0.38, 0.30, 0.00, 0.00, 20),
+    (0.3, 0.16, 0.08, 0.10, 0.08, -35),
+    (-0.3, 0.09, 0.15, -0.16, 0.04, 10),
+    (0.4, 0.05, 0.05, 0.02, -0.18, 0),
+    (0.5, 0.03, 0.06, 0.20, -0.08, 60),
+)
+
+
+def picture(size, middle):
+    """The mean over each pixel, from 16 x 16 points."""
+    fine = (np.arange(16 * size) + 0.5) / 16 - 0.5 - middle
+    x, y = fine[None, :] / size, -fine[:, None] / size
+    total = np.zeros((16 * size, 16 * size), np.float32)
+    for value, a, b, x0, y0, tilt in ELLIPSES:
+        c, s = np.cos(np.deg2rad(tilt)), np.sin(np.deg2rad(tilt))
+        u, v = (x - x0) * c + (y - y0) * s, (y - y0) * c - (x - x0) * s
+        total += value * ((u / a) ** 2 + (v / b) ** 2 < 1)
+    return total.reshape(size, 16, size, 16).mean(axis=(1, 3))
+
+
+def exact(size, angles, middle):
+    """The mean over each detector pixel of the line integrals [pixels]."""
+    edges = (np.arange(size + 1) - 0.5 - middle) / size
+    total = np.zeros((size, len(angles)))
+    for value, a, b, x0, y0, tilt in ELLIPSES:
+        turn = np.deg2rad(angles)
+        lean = turn - np.deg2rad(tilt)
+        r = np.sqrt((a * np.cos(lean)) ** 2 + (b * np.sin(lean)) ** 2)
+        t = edges[:, None] - x0 * np.cos(turn) - y0 * np.sin(turn)
+        t = np.clip(t / r, -1, 1)
+        total += value * a * b * np.diff(t * np.sqrt(1 - t**2) + np.arcsin(t), axis=0)
+    return (total * size**2).astype(np.float32)
+
+
+def packages(size, angles, count):
+    """Name: (distribution, project, fbp), from and to arrays (n, height, width)."""
+    beam = ParallelBeam(size, angles)
+    by_astra = AstraBeam(size, angles)
+    by_deepinv = Tomography(
+        angles=torch.tensor(angles, dtype=torch.float32),
+        img_width=size,
+        circle=True,
+        normalize=False,
+        adjoint_via_backprop=False,  # its documentation calls this the cheaper one
+    )
+
+    def ours(method):
+        return lambda batch: method(batch[..., None])[..., 0]
+
+    def one_by_one(method, **settings):
+        return lambda batch: np.stack([method(x, angles, **settings) for x in batch])
+
+    def torched(method):
+        def call(batch):
+            with torch.no_grad():
+                return method(torch.from_numpy(batch[:, None])).numpy()[:, 0]
+
+        return call
+
+    return {
+        "srtools": ("", ours(beam.project), ours(beam.fbp)),
+        "scikit-image": ("scikit-image", one_by_one(radon), one_by_one(iradon)),
+        "ASTRA": ("astra-toolbox", ours(by_astra.project), astra_fbp(size, angles)),
+        "deepinv": (
+            "deepinv",
+            torched(by_deepinv.A),
+            torched(by_deepinv.fbp),
+        ),
+    }
+
+
+def astra_fbp(size, angles):
+    """FBP as ASTRA has it on a processor, an image a call."""
+    scan = astra.create_proj_geom("parallel", 1.0, size, np.deg2rad(angles))
+    volume = astra.create_vol_geom(size, size)
+    projector = astra.create_projector("strip", scan, volume)
+    measured, image = (
+        astra.data2d.create("-sino", scan),
+        astra.data2d.create("-vol", volume),
+    )
+    settings = astra.astra_dict("FBP") | {
+        "ProjectorId": projector,
+        "ProjectionDataId": measured,
+        "ReconstructionDataId": image,
+        "option": {"FilterType": "ram-lak"},
+    }
+    algorithm = astra.algorithm.create(settings)
+
+    def call(batch):
+        images = []
+        for sinogram in batch:
+            astra.data2d.store(measured, np.ascontiguousarray(sinogram.T))
+            astra.algorithm.run(algorithm)
+            images.append(astra.data2d.get(image))
+        return np.stack(images)
+
+    return call
+
+
+def off(found, truth, where=None):
+    """Root of the mean squared error, in percent of that of the truth."""
+    where = np.ones(truth.shape, bool) if where is None else where
+    return 100 * np.linalg.norm((found - truth)[where]) / np.linalg.norm(truth[where])
+
+
+def conventions(size):
+    """Middle of the image, axis on the detector, sense of rotation, first angle."""
+    middles = sorted({(size - 1) / 2, size // 2})
+    return itertools.product(middles, middles, (1, -1), (0, 90, 180, 270))
+
+
+def main():
+    """Measure, and print a row a result."""
+    for size, n_angles, count in SIZES:
+        angles = np.linspace(0, 180, n_angles, endpoint=False)
+        rivals = packages(size, angles, count)
+        case = f"{size} px, {n_angles} views"
+        pictures = {m: picture(size, m) for m in {(size - 1) / 2, size // 2}}
+        work, result = {}, {name: [] for name in rivals}
+        for name, (_, project, fbp) in rivals.items():
+            found = {
+                m: project(np.repeat(p[None], 1, 0))[0] for m, p in pictures.items()
+            }
+            how = min(
+                conventions(size),
+                key=lambda c: off(found[c[0]], exact(size, c[2] * angles + c[3], c[1])),
+            )
+            middle, axis, sense, first = how
+            turned = sense * angles + first
+            truth, sinogram = pictures[middle], exact(size, turned, axis)
+            side = np.arange(size) - middle
+            inside = np.hypot(side[:, None], side) < 0.45 * size
+            result[name] += [
+                ("project", "error [%]", off(found[middle], sinogram)),
+                ("fbp", "error [%]", off(fbp(sinogram[None])[0], truth, inside)),
+            ]
+            if middle == axis == (size - 1) / 2:
+                beam = ParallelBeam(size, turned)
+                own = beam.project(truth[None, ..., None])[0, ..., 0]
+                image = beam.fbp(sinogram[None, ..., None])[0, ..., 0]
+                theirs = fbp(sinogram[None])[0]
+                result[name] += [
+                    ("project", "from ours [%]", off(found[middle], own)),
+                    ("fbp", "from ours [%]", off(theirs, image, inside)),
+                ]
+            work[name, "project"] = project, np.repeat(truth[None], count, 0)
+            work[name, "fbp"] = fbp, np.repeat(sinogram[None], count, 0)
+        seconds = {key: [] for key in work}
+        for _ in range(REPEATS):  # in turn: what else the machine does hits all alike
+            for key, (call, batch) in work.items():
+                start = time.process_time()
+                call(batch)
+                seconds[key].append((time.process_time() - start) / count)
+        for (name, task), values in seconds.items():
+            value = statistics.median(values)
+            result[name].append((task, "seconds an image", value))
+            ratios = [v / o for v, o in zip(values, seconds["srtools", task])]  # noqa: B905
+            result[name].append((task, "times ours", statistics.median(ratios)))
+        for name, found in result.items():
+            package = rivals[name][0]
+            for task, measure, value in found:
+                row = {"task": task, "case": case, "software": name}
+                row["version"] = version(package) if package else ""
+                row |= {"measure": measure, "value": float(f"{value:.4g}")}
+                print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Measure our package beside others, each in an environment that this script makes.
+
+    python benchmarks/peers.py [install | project | train | denoise ...]
+
+Adds to results/peers.csv what is not yet there, a row a result:
+
+* install: is the package to be had from PyPI, and in which version;
+* project: projection and FBP beside scikit-image, ASTRA and deepinv, their seconds and
+  their distance from exact integrals (`_peers_projection.py`);
+* train: the same networks in Keras and in PyTorch, seconds a step, the share of the
+  rate of a matrix product, and PSNR after the same seconds (`_peers_training.py`);
+* denoise: Noise2Inverse beside the Noise2Void of CAREamics, on the tooth at 300 photons
+  for the same seconds, judged by views that neither has seen (`_peers_denoising.py`).
+
+Everything has one core, and what is measured is the time of the processor. About 15
+minutes, and as long again to install.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import _environments
+import _record
+import numpy as np
+
+ONE_CORE = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+SEEDS, SECONDS = (0, 1), 60
+SOFTWARE = {
+    "scikit-image": "scikit-image",
+    "ASTRA": "astra-toolbox",
+    "TomoPy": "tomopy",
+    "deepinv": "deepinv",
+    "CAREamics": "careamics",
+}
+
+
+def main() -> None:
+    """Do the parts that are missing, and write the table after each."""
+    parts = {"install": install, "project": project, "train": train, "denoise": denoise}
+    for name in sys.argv[1:] or parts:
+        for case, run in parts[name]():
+            table = _record.read("peers")
+            known = {(row["task"], row["part"]) for row in table}
+            if (name, case) in known:
+                continue
+            for found in run():
+                row = {"task": name, "part": case} | found
+                print(row, flush=True)
+                table.append(row)
+            _record.write("peers", table)
+
+
+def install():
+    """Whether pip finds a package."""
+    for software, package in SOFTWARE.items():
+
+        def run(software=software, package=package):
+            there = float(_environments.can_be_installed(package))
+            yield _row("", software, "", "to be had", there)
+
+        yield software, run
+
+
+def project():
+    """Projection and FBP."""
+    yield "all", lambda: _environments.rows("image", "_peers_projection.py", **ONE_CORE)
+
+
+def train():
+    """Speed and quality of two networks."""
+    for network in ("U-Net", "learned primal-dual"):
+        for more in [(), *((str(seed), str(SECONDS)) for seed in SEEDS)]:
+            case = " ".join([network, *more])
+
+            def run(arguments=(network, *more)):
+                script = "_peers_training.py"
+                return _environments.rows("torch", script, *arguments, **ONE_CORE)
+
+            yield case, run
+
+
+def denoise():
+    """Ours, and then theirs for as long."""
+    yield "tooth", _denoise
+
+
+def _denoise():
+    import noise2inverse
+
+    tooth = noise2inverse.Tooth()
+    scan = tooth.expose(300, range(0, 180, 2), 0)
+    beam, y = scan.beam(), scan.sinograms(noise2inverse.ROWS)
+    draft = beam.fbp(y, filter="hann")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "images.npz"
+        np.savez(path, image=draft[..., 0], sinogram=y[..., 0])
+
+        def judged(software, version, images):
+            for measure, value in zip(
+                ("PSNR [dB]", "misfit [%]"), tooth.score(images), strict=True
+            ):
+                value = 100 * value if "%" in measure else value
+                yield _row("tooth, 300 photons", software, version, measure, value)
+
+        yield from judged("FBP, Hann", "", draft)
+        seconds, ours = _noise2inverse(noise2inverse, scan)
+        yield _row("tooth, 300 photons", "Noise2Inverse", "", "seconds", seconds)
+        yield from judged("Noise2Inverse", "", ours)
+        for what in ("image", "sinogram"):
+            for rate in ("1e-4", "1e-3"):
+                answer = Path(folder) / f"{what}{rate}.npy"
+                arguments = (str(path), str(answer), what, rate, str(seconds))
+                script = "_peers_denoising.py"
+                (told,) = _environments.rows("image", script, *arguments, **ONE_CORE)
+                images = np.load(answer)[..., None]
+                if what == "sinogram":
+                    images = beam.fbp(images, filter="hann")
+                name = f"Noise2Void of the {what}, rate {rate}"
+                case = "tooth, 300 photons", name, told["version"]
+                for measure in ("steps", "seconds"):
+                    yield _row(*case, measure, told[measure])
+                yield from judged(name, told["version"], images)
+
+
+def _noise2inverse(module, scan):
+    """Ours on one core: its images, and the seconds of its 900 steps."""
+    import time
+
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    start = time.process_time()
+    images = module.self_taught(scan, 1, "U-Net", 2, "X:1", 900)
+    return time.process_time() - start, images
+
+
+def _row(case, software, version, measure, value):
+    row = {"case": case, "software": software, "version": version}
+    return row | {"measure": measure, "value": float(f"{value:.4g}")}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    main()
