@@ -3,9 +3,9 @@
 Run by peers.py, in an environment that has all of them. The object is made of ellipses,
 whose integrals over a detector pixel, and whose means over an image pixel, are known.
 Every package works on one core, on batches where it can; what is measured is the time
-of the processor. Each has conventions of its own: we look for the sense of rotation, the
-first angle and the axis with which its projections are nearest to the exact ones, and
-judge it by those.
+of the processor. Each has conventions of its own: we look for the sense of rotation,
+the first angle and the axis with which its projections are nearest to the exact ones,
+and judge it by those.
 """
 
 import itertools
