@@ -30,7 +30,7 @@ def pairs():
     return beam, gaussian_noise(clean, 2.0, rng=rng, largest=float(clean.max())), images
 
 
-def train(x, y, beam):
+def train(x, y, beam, batch=BATCH):
     """The loss of every epoch: batches in order, whatever the number of devices."""
     import keras
 
@@ -39,7 +39,7 @@ def train(x, y, beam):
     keras.utils.set_random_seed(0)
     model = fbp_unet(beam, filters=(8, 16))
     model.compile(keras.optimizers.Adam(1e-3), "mean_squared_error")
-    how = {"batch_size": BATCH, "epochs": EPOCHS, "shuffle": False, "verbose": 0}
+    how = {"batch_size": batch, "epochs": EPOCHS, "shuffle": False, "verbose": 0}
     return model.fit(x, y, **how).history["loss"]
 
 
@@ -71,7 +71,7 @@ def on_jax(process, port):
         keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)
     )
     half = np.arange(N).reshape(-1, 2, BATCH // 2)[:, process].ravel()
-    return train(x[half], y[half], beam)
+    return train(x[half], y[half], beam, BATCH // 2)
 
 
 def main():

@@ -18,7 +18,7 @@ import sys
 import time
 
 SIZES = ((32, 16, 32), (64, 64, 16), (128, 180, 8))  # pixels, views, images
-REPEATS, STEPS = 7, 5
+REPEATS, STEPS = 5, 3
 ONE_CORE = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",

@@ -32,11 +32,11 @@ RUNS = {
     "matrix": [{"size": n} for n in (64, 128, 256, 384)],
     "fbp": [{"size": n} for n in (64, 128, 256, 384)],
     "astra": [{"size": n} for n in (64, 128, 256, 512)],
-    "simulate": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (512, 2048)],
-    "reconstruct": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (32, 128)],
-    "segment": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (8, 24)],
-    "predict": [{"size": n} for n in (512, 1024, 2048, 4096)],
-    "train": [{"images": n} for n in (512, 1024, 2048)],
+    "simulate": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (512, 1024)],
+    "reconstruct": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (32, 64)],
+    "segment": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (8, 16)],
+    "predict": [{"size": n} for n in (512, 1024, 2048)],
+    "train": [{"images": n} for n in (128, 256, 512)],
 }
 SIZE = 128  # pixels and views of the volume
 
