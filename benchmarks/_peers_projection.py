@@ -1,11 +1,10 @@
 """Projection and FBP of several packages in one process, against exact integrals.
 
-Run by peers.py, in an environment that has all of them. The object is made of ellipses,
-whose integrals over a detector pixel, and whose means over an image pixel, are known.
-Every package works on one core, on batches where it can; what is measured is the time
-of the processor. Each has conventions of its own: we look for the sense of rotation,
-the first angle and the axis with which its projections are nearest to the exact ones,
-and judge it by those.
+Run by peers.py, in an environment that has all of them. The object is that of
+`_exact.py`. Every package works on one core, on batches where it can; what is measured
+is the time of the processor. Each has conventions of its own: we look for the sense of
+rotation, the first angle and the axis with which its projections are nearest to the
+exact ones, and judge it by those.
 """
 
 import itertools
@@ -17,6 +16,7 @@ from importlib.metadata import version
 import astra
 import numpy as np
 import torch
+from _exact import exact, picture
 from deepinv.physics import Tomography
 from skimage.transform import iradon, radon
 
@@ -25,40 +25,6 @@ from srtools.tomography import AstraBeam, ParallelBeam
 torch.set_num_threads(1)
 SIZES = ((64, 64, 16), (128, 180, 16), (256, 256, 8))  # pixels, views, images
 REPEATS = 5
-# Attenuation, half axes, middle [sides of the image], tilt [degrees]
-ELLIPSES = (
-    (0.5, 0.38, 0.30, 0.00, 0.00, 20),
-    (0.3, 0.16, 0.08, 0.10, 0.08, -35),
-    (-0.3, 0.09, 0.15, -0.16, 0.04, 10),
-    (0.4, 0.05, 0.05, 0.02, -0.18, 0),
-    (0.5, 0.03, 0.06, 0.20, -0.08, 60),
-)
-
-
-def picture(size, middle):
-    """The mean over each pixel, from 16 x 16 points."""
-    fine = (np.arange(16 * size) + 0.5) / 16 - 0.5 - middle
-    x, y = fine[None, :] / size, -fine[:, None] / size
-    total = np.zeros((16 * size, 16 * size), np.float32)
-    for value, a, b, x0, y0, tilt in ELLIPSES:
-        c, s = np.cos(np.deg2rad(tilt)), np.sin(np.deg2rad(tilt))
-        u, v = (x - x0) * c + (y - y0) * s, (y - y0) * c - (x - x0) * s
-        total += value * ((u / a) ** 2 + (v / b) ** 2 < 1)
-    return total.reshape(size, 16, size, 16).mean(axis=(1, 3))
-
-
-def exact(size, angles, middle):
-    """The mean over each detector pixel of the line integrals [pixels]."""
-    edges = (np.arange(size + 1) - 0.5 - middle) / size
-    total = np.zeros((size, len(angles)))
-    for value, a, b, x0, y0, tilt in ELLIPSES:
-        turn = np.deg2rad(angles)
-        lean = turn - np.deg2rad(tilt)
-        r = np.sqrt((a * np.cos(lean)) ** 2 + (b * np.sin(lean)) ** 2)
-        t = edges[:, None] - x0 * np.cos(turn) - y0 * np.sin(turn)
-        t = np.clip(t / r, -1, 1)
-        total += value * a * b * np.diff(t * np.sqrt(1 - t**2) + np.arcsin(t), axis=0)
-    return (total * size**2).astype(np.float32)
 
 
 def packages(size, angles, count):
