@@ -15,7 +15,8 @@ OURS = "numpy scipy h5py lazy-loader scikit-image joblib tqdm tifffile threadpoo
 """What `srtools` needs to project, at the tested versions."""
 
 PEERS = {
-    "image": "torch==2.12.1 deepinv==0.5.0 careamics==0.3.5 astra-toolbox==2.5.0",
+    "image": "torch==2.11.0 torchvision==0.26.0 matplotlib deepinv==0.5.0 "
+    "careamics==0.3.5 astra-toolbox==2.5.0",
     "torch": "torch==2.13.0 tensorflow keras",
     "jax": "jax==0.10.2 keras",
 }

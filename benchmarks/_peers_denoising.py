@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from careamics import CAREamist
 from careamics.config import create_advanced_n2v_config
-from pytorch_lightning.callbacks import Callback
+from lightning.pytorch.callbacks import Callback
 
 torch.set_num_threads(1)
 
