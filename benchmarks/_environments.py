@@ -15,12 +15,14 @@ OURS = "numpy scipy h5py lazy-loader scikit-image joblib tqdm tifffile threadpoo
 """What `srtools` needs to project, at the tested versions."""
 
 PEERS = {
-    "image": "torch==2.11.0 torchvision==0.26.0 matplotlib deepinv==0.5.0 "
-    "careamics==0.3.5 astra-toolbox==2.5.0",
-    "torch": "torch==2.13.0 tensorflow keras",
+    "image": "torch==2.11.0 torchvision==0.26.0 deepinv==0.5.0 careamics==0.3.5",
+    "torch": "torch==2.13.0 tensorflow keras astra-toolbox==2.5.0",
     "jax": "jax==0.10.2 keras",
 }
 """The packages of each environment; a name alone has the tested version."""
+
+LOOSE = {"image"}
+"""Where `srtools` gets what the peers bear, and not the tested versions."""
 
 
 def python(name: str) -> Path:
@@ -28,7 +30,8 @@ def python(name: str) -> Path:
     from srtools.tutorial import cache_folder
 
     folder = cache_folder().resolve() / "peers" / name
-    packages = [*pinned(OURS), *pinned(PEERS[name])]
+    ours = OURS.split() if name in LOOSE else pinned(OURS)
+    packages = [*ours, *pinned(PEERS[name])]
     where = "Scripts/python.exe" if os.name == "nt" else "bin/python"
     done = folder / "packages.txt"
     if not done.exists() or done.read_text().split() != packages:

@@ -1,6 +1,6 @@
 """Projection and FBP of several packages in one process, against exact integrals.
 
-Run by peers.py, in an environment that has all of them. The object is that of
+Run by peers.py, `NAME ...`, in an environment that has them. The object is that of
 `_exact.py`. Every package works on one core, on batches where it can; what is measured
 is the time of the processor. Each has conventions of its own: we look for the sense of
 rotation, the first angle and the axis with which its projections are nearest to the
@@ -10,40 +10,50 @@ exact ones, and judge it by those.
 import itertools
 import json
 import statistics
+import sys
 import time
 from importlib.metadata import version
 
-import astra
 import numpy as np
-import torch
 from _exact import exact, picture
-from deepinv.physics import Tomography
-from skimage.transform import iradon, radon
 
 from srtools.tomography import AstraBeam, ParallelBeam
 
-torch.set_num_threads(1)
 SIZES = ((64, 64, 16), (128, 180, 16), (256, 256, 8))  # pixels, views, images
 REPEATS = 5
 
 
-def packages(size, angles, count):
-    """Name: (distribution, project, fbp), from and to arrays (n, height, width)."""
-    beam = ParallelBeam(size, angles)
-    by_astra = AstraBeam(size, angles)
-    by_deepinv = Tomography(
+def ours(beam):
+    """Projection and FBP, from and to arrays (n, height, width)."""
+    return [
+        lambda batch, method=method: method(batch[..., None])[..., 0]
+        for method in (beam.project, beam.fbp)
+    ]
+
+
+def skimage(size, angles):
+    """As `ours`, of scikit-image: an image a call."""
+    from skimage.transform import iradon, radon
+
+    return [
+        lambda batch, method=method: np.stack([method(x, angles) for x in batch])
+        for method in (radon, iradon)
+    ]
+
+
+def deepinv(size, angles):
+    """As `ours`, of deepinv: a batch a call."""
+    import torch
+    from deepinv.physics import Tomography
+
+    torch.set_num_threads(1)
+    physics = Tomography(
         angles=torch.tensor(angles, dtype=torch.float32),
         img_width=size,
         circle=True,
         normalize=False,
         adjoint_via_backprop=False,  # its documentation calls this the cheaper one
     )
-
-    def ours(method):
-        return lambda batch: method(batch[..., None])[..., 0]
-
-    def one_by_one(method, **settings):
-        return lambda batch: np.stack([method(x, angles, **settings) for x in batch])
 
     def torched(method):
         def call(batch):
@@ -52,36 +62,26 @@ def packages(size, angles, count):
 
         return call
 
-    return {
-        "srtools": ("", ours(beam.project), ours(beam.fbp)),
-        "scikit-image": ("scikit-image", one_by_one(radon), one_by_one(iradon)),
-        "ASTRA": ("astra-toolbox", ours(by_astra.project), astra_fbp(size, angles)),
-        "deepinv": (
-            "deepinv",
-            torched(by_deepinv.A),
-            torched(by_deepinv.fbp),
-        ),
-    }
+    return torched(physics.A), torched(physics.fbp)
 
 
-def astra_fbp(size, angles):
-    """FBP as ASTRA has it on a processor, an image a call."""
+def astra(size, angles):
+    """As `ours`, of ASTRA on a processor: an image a call."""
+    import astra
+
     scan = astra.create_proj_geom("parallel", 1.0, size, np.deg2rad(angles))
     volume = astra.create_vol_geom(size, size)
-    projector = astra.create_projector("strip", scan, volume)
-    measured, image = (
-        astra.data2d.create("-sino", scan),
-        astra.data2d.create("-vol", volume),
-    )
+    measured = astra.data2d.create("-sino", scan)
+    image = astra.data2d.create("-vol", volume)
     settings = astra.astra_dict("FBP") | {
-        "ProjectorId": projector,
+        "ProjectorId": astra.create_projector("strip", scan, volume),
         "ProjectionDataId": measured,
         "ReconstructionDataId": image,
         "option": {"FilterType": "ram-lak"},
     }
     algorithm = astra.algorithm.create(settings)
 
-    def call(batch):
+    def fbp(batch):
         images = []
         for sinogram in batch:
             astra.data2d.store(measured, np.ascontiguousarray(sinogram.T))
@@ -89,7 +89,14 @@ def astra_fbp(size, angles):
             images.append(astra.data2d.get(image))
         return np.stack(images)
 
-    return call
+    return ours(AstraBeam(size, angles))[0], fbp
+
+
+PACKAGES = {  # distribution, and what it does
+    "scikit-image": ("scikit-image", skimage),
+    "ASTRA": ("astra-toolbox", astra),
+    "deepinv": ("deepinv", deepinv),
+}
 
 
 def off(found, truth, where=None):
@@ -108,11 +115,12 @@ def main():
     """Measure, and print a row a result."""
     for size, n_angles, count in SIZES:
         angles = np.linspace(0, 180, n_angles, endpoint=False)
-        rivals = packages(size, angles, count)
+        rivals = {name: PACKAGES[name][1](size, angles) for name in sys.argv[1:]}
+        rivals = {"srtools": ours(ParallelBeam(size, angles))} | rivals
         case = f"{size} px, {n_angles} views"
         pictures = {m: picture(size, m) for m in {(size - 1) / 2, size // 2}}
         work, result = {}, {name: [] for name in rivals}
-        for name, (_, project, fbp) in rivals.items():
+        for name, (project, fbp) in rivals.items():
             found = {
                 m: project(np.repeat(p[None], 1, 0))[0] for m, p in pictures.items()
             }
@@ -152,7 +160,7 @@ def main():
             ratios = [v / o for v, o in zip(values, seconds["srtools", task])]  # noqa: B905
             result[name].append((task, "times ours", statistics.median(ratios)))
         for name, found in result.items():
-            package = rivals[name][0]
+            package = PACKAGES[name][0] if name in PACKAGES else ""
             for task, measure, value in found:
                 row = {"task": task, "case": case, "software": name}
                 row["version"] = version(package) if package else ""

@@ -66,7 +66,16 @@ def install():
 
 def project():
     """Projection and FBP."""
-    yield "all", lambda: _environments.rows("image", "_peers_projection.py", **ONE_CORE)
+    script = "_peers_projection.py"
+    for environment, peers in (
+        ("torch", ("scikit-image", "ASTRA")),
+        ("image", ("deepinv",)),
+    ):
+
+        def run(environment=environment, peers=peers):
+            return _environments.rows(environment, script, *peers, **ONE_CORE)
+
+        yield " ".join(peers), run
 
 
 def train():

@@ -69,7 +69,7 @@ def measured(task, run):
 
     arguments = (task, json.dumps(run))
     if task == "astra":
-        (found,) = _environments.rows("image", "scaling.py", *arguments, **ONE_CORE)
+        (found,) = _environments.rows("torch", "scaling.py", *arguments, **ONE_CORE)
         return found
     command = [sys.executable, "-W", "ignore", __file__, *arguments]
     done = subprocess.run(
