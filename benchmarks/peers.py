@@ -42,15 +42,14 @@ def main() -> None:
     parts = {"install": install, "project": project, "train": train, "denoise": denoise}
     for name in sys.argv[1:] or parts:
         for case, run in parts[name]():
-            table = _record.read("peers")
-            known = {(row["task"], row["part"]) for row in table}
+            known = {(row["task"], row["part"]) for row in _record.read("peers")}
             if (name, case) in known:
                 continue
+            rows = []
             for found in run():
-                row = {"task": name, "part": case} | found
-                print(row, flush=True)
-                table.append(row)
-            _record.write("peers", table)
+                rows.append({"task": name, "part": case} | found)
+                print(rows[-1], flush=True)
+            _record.write("peers", [*_record.read("peers"), *rows])
 
 
 def install():
