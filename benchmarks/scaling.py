@@ -46,18 +46,15 @@ def main() -> None:
     import _record
 
     for task in sys.argv[1:] or [*RUNS, "devices"]:
-        table = _record.read("scaling")
-        if task == "devices":
-            if not any(row["task"] == task for row in table):
-                _record.write("scaling", [*table, *devices()])
-            continue
-        for run in RUNS[task]:
+        table, rows = _record.read("scaling"), []
+        if task == "devices" and not any(row["task"] == task for row in table):
+            rows += devices()
+        for run in RUNS.get(task, ()):
             row = {"task": task} | {k: run.get(k, "") for k in _COLUMNS}
-            same = [r for r in table if all(r[k] == str(row[k]) for k in row)]
-            if not same:
-                table.append(row | measured(task, run))
-                print(table[-1], flush=True)
-        _record.write("scaling", table)
+            if not any(all(r[k] == str(row[k]) for k in row) for r in table):
+                rows.append(row | measured(task, run))
+                print(rows[-1], flush=True)
+        _record.write("scaling", [*_record.read("scaling"), *rows])
 
 
 _COLUMNS = ("size", "images", "workers", "devices", "epoch")
