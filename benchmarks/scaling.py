@@ -29,13 +29,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 RUNS = {
-    "matrix": [{"size": n} for n in (64, 128, 256, 384)],
-    "fbp": [{"size": n} for n in (64, 128, 256, 384)],
-    "astra": [{"size": n} for n in (64, 128, 256, 512)],
-    "simulate": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (512, 1024)],
-    "reconstruct": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (32, 64)],
-    "segment": [{"images": n, "workers": w} for w in (0, 1, 2) for n in (8, 16)],
-    "predict": [{"size": n} for n in (512, 1024, 2048)],
+    "matrix": [{"size": n} for n in (64, 128, 256)],
+    "fbp": [{"size": n} for n in (64, 128, 256)],
+    "astra": [{"size": n} for n in (64, 128, 256)],
+    "simulate": [{"images": n, "workers": w} for w in (0, 2) for n in (512, 1024)],
+    "reconstruct": [{"images": n, "workers": w} for w in (0, 2) for n in (32, 64)],
+    "segment": [{"images": n, "workers": w} for w in (0, 2) for n in (8, 16)],
+    "predict": [{"size": n} for n in (256, 512, 1024)],
     "train": [{"images": n} for n in (128, 256, 512)],
 }
 SIZE = 128  # pixels and views of the volume
