@@ -35,7 +35,7 @@ RUNS = {
     "simulate": [{"images": n, "workers": w} for w in (0, 2) for n in (512, 1024)],
     "reconstruct": [{"images": n, "workers": w} for w in (0, 2) for n in (32, 64)],
     "segment": [{"images": n, "workers": w} for w in (0, 2) for n in (8, 16)],
-    "predict": [{"size": n} for n in (256, 512, 1024)],
+    "predict": [{"size": n} for n in (256, 512, 1024, 2048)],
     "train": [{"images": n} for n in (128, 256, 512)],
 }
 SIZE = 128  # pixels and views of the volume
