@@ -213,8 +213,12 @@ def _train(folder, n):
             tifffile.imwrite(folder / part / f"{i:05}.tiff", patch)
 
     class Patches(keras.utils.PyDataset):
+        def __init__(self, n):
+            super().__init__()
+            self.n = n
+
         def __len__(self):
-            return n // 16
+            return self.n // 16
 
         def __getitem__(self, index):
             names = [f"{16 * index + i:05}.tiff" for i in range(16)]
@@ -225,8 +229,8 @@ def _train(folder, n):
 
     model = unet((64, 64, 1))
     model.compile("adam", "mean_squared_error")
-    model.train_on_batch(np.zeros((16, 64, 64, 1)), np.zeros((16, 64, 64, 1)))
-    return lambda: model.fit(Patches(), verbose=0)
+    model.fit(Patches(32), verbose=0)  # compiles
+    return lambda: model.fit(Patches(n), verbose=0)
 
 
 @contextmanager
