@@ -1,11 +1,11 @@
 """Noise2Void of CAREamics on the images of a file, for so many seconds.
 
-Run by peers.py in an environment that has it: `FILE ANSWER KEY RATE SECONDS`. Trains on
-the images (n, height, width) under the key, writes what it makes of them, and prints
-how many steps it had. Settings are its defaults, but for the learning rate, patches of
-64 pixels in batches of 16 as ours, and epochs of 50 steps. Data are loaded in the
-process itself, so that its clock counts all work; images are repeated, since every
-epoch looks at a patch once.
+Run by peers.py in an environment that has it: `FILE ANSWER RATE SECONDS`. Trains on the
+images (n, height, width), writes what it makes of them, and prints how many steps it
+had. Settings are its defaults, but for the learning rate, patches of 64 pixels in
+batches of 16 as ours, and epochs of 50 steps. Data are loaded in the process itself, so
+that its clock counts all work; images are repeated, since every epoch looks at a patch
+once.
 """
 
 import json
@@ -42,9 +42,8 @@ class Clock(Callback):
 
 def main():
     """Train and denoise."""
-    path, answer, key, rate, seconds = sys.argv[1:]
-    with np.load(path) as file:
-        images = file[key]
+    path, answer, rate, seconds = sys.argv[1:]
+    images = np.load(path)
     clock = Clock(float(seconds))
     config = create_advanced_n2v_config(
         "tooth",
