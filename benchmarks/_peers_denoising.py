@@ -1,9 +1,10 @@
 """Noise2Void of CAREamics on the images of a file, for so many seconds.
 
-Run by peers.py in an environment that has it: `FILE ANSWER RATE SECONDS`. Trains on the
-images (n, height, width), writes what it makes of them, and prints how many steps it
-had. Settings are its defaults, but for the learning rate, patches of 64 pixels in
-batches of 16 as ours, and epochs of 50 steps. Data are loaded in the process itself, so
+Run by peers.py in an environment that has it: `FILE ANSWER RATE FILTERS SECONDS`. Trains
+on the images (n, height, width), writes what it makes of them, and prints how many
+steps it had. Settings are its defaults, but for the learning rate, the filters of the
+first level (it has 32, ours 16), patches of 64 pixels in batches of 16 as ours, and
+epochs of 50 steps. Data are loaded in the process itself, so
 that its clock counts all work; images are repeated, since every epoch looks at a patch
 once.
 """
@@ -42,7 +43,7 @@ class Clock(Callback):
 
 def main():
     """Train and denoise."""
-    path, answer, rate, seconds = sys.argv[1:]
+    path, answer, rate, filters, seconds = sys.argv[1:]
     images = np.load(path)
     clock = Clock(float(seconds))
     config = create_advanced_n2v_config(
@@ -54,6 +55,7 @@ def main():
         num_epochs=10_000,
         num_steps=50,
         optimizer_params={"lr": float(rate)},
+        model_params={"depth": 2, "num_channels_init": int(filters)},
         num_workers=0,
         seed=1,
     )
