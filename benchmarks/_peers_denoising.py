@@ -1,12 +1,11 @@
 """Noise2Void of CAREamics on the images of a file, for so many seconds.
 
-Run by peers.py in an environment that has it: `FILE ANSWER RATE FILTERS SECONDS`. Trains
-on the images (n, height, width), writes what it makes of them, and prints how many
-steps it had. Settings are its defaults, but for the learning rate, the filters of the
-first level (it has 32, ours 16), patches of 64 pixels in batches of 16 as ours, and
-epochs of 50 steps. Data are loaded in the process itself, so
-that its clock counts all work; images are repeated, since every epoch looks at a patch
-once.
+Run by peers.py in an environment that has it: `FILE ANSWER RATE FILTERS SECONDS`.
+Trains on the images (n, height, width), writes what it makes of them, and prints how
+many steps it had. Settings are its defaults, but for the learning rate, the filters of
+the first level (it has 32, ours 16), patches of 64 pixels in batches of 16 as ours, and
+epochs of 50 steps. Data are loaded in the process itself, so that its clock counts all
+work; images are repeated, since every epoch looks at a patch once.
 """
 
 import json
