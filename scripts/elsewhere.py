@@ -43,7 +43,7 @@ from srtools.tutorial import cache_folder  # noqa: E402
 
 PLACES = ("colab", "binder", "oldest")
 # What Colab ships, of that which pages import (googlecolab/backend-info, August 2026).
-COLAB = """h5py==3.16.0 ipywidgets==7.7.1 joblib==1.5.3 keras==3.13.2 lazy-loader
+COLAB = """distributed h5py==3.16.0 ipywidgets==7.7.1 joblib==1.5.3 keras==3.13.2 lazy-loader
     matplotlib==3.10.0 numba numpy==2.1.3 pillow pooch PyWavelets requests
     scikit-image==0.25.2 scikit-learn==1.6.1 scipy==1.16.3 tensorflow-cpu==2.20.0
     threadpoolctl tifffile==2026.8.16 tqdm""".split()
@@ -223,7 +223,8 @@ def main() -> int:
 
 _VERSIONS = """
 import importlib.metadata, platform
-found = {d.name.replace("_", "-"): d.version for d in importlib.metadata.distributions()}
+installed = importlib.metadata.distributions()
+found = {d.name.replace("_", "-"): d.version for d in installed}
 names = [n for n in ("numpy", "keras", "tensorflow", "tensorflow-cpu") if n in found]
 print("; ".join(["Python " + platform.python_version()]
                 + [f"{n} {found[n]}" for n in names]))
