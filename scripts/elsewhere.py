@@ -43,8 +43,8 @@ from srtools.tutorial import cache_folder  # noqa: E402
 
 PLACES = ("colab", "binder", "oldest")
 # What Colab ships, of that which pages import (googlecolab/backend-info, August 2026).
-COLAB = """distributed h5py==3.16.0 ipywidgets==7.7.1 joblib==1.5.3 keras==3.13.2 lazy-loader
-    matplotlib==3.10.0 numba numpy==2.1.3 pillow pooch PyWavelets requests
+COLAB = """distributed h5py==3.16.0 ipywidgets==7.7.1 joblib==1.5.3 keras==3.13.2
+    lazy-loader matplotlib==3.10.0 numba numpy==2.1.3 pillow pooch PyWavelets requests
     scikit-image==0.25.2 scikit-learn==1.6.1 scipy==1.16.3 tensorflow-cpu==2.20.0
     threadpoolctl tifffile==2026.8.16 tqdm""".split()
 CONTENT = Path("/content")  # where Colab's first cell works
