@@ -1,6 +1,7 @@
 """Shared by tests and notebooks: scale, real data, the built book, seconds a page."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent
 LINES = "visible lines of code"  # which a test records, page by page
@@ -113,9 +115,19 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def html(tmp_path_factory):
+def html(tmp_path_factory, worker_id):
+    """The built book, one for all processes of a run."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "book"
+    html = folder / "_build" / "html"
+    with FileLock(folder.with_suffix(".lock")):
+        if not html.exists():
+            _build(folder)
+    return html
+
+
+def _build(folder):
     """Build the book as if on a fork; it must leave the checkout alone."""
-    folder = tmp_path_factory.mktemp("book")
     before = set(ROOT.iterdir()) | set((ROOT / "book").rglob("*"))
     program = "import jupyter_book.cli.main as book; book.main()"
     command = [sys.executable, "-c", program, "build", str(ROOT)]
@@ -126,6 +138,7 @@ def html(tmp_path_factory):
         env={**os.environ, "GITHUB_REPOSITORY": "someone/fork", "NO_COLOR": "1"},
     )
     said = [line for line in built.stderr.splitlines() if "absl" not in line]
+    if built.returncode:
+        shutil.rmtree(folder)  # no other process shall take it for whole
     assert built.returncode == 0, "\n".join(said)
     assert set(ROOT.iterdir()) | set((ROOT / "book").rglob("*")) == before
-    return folder / "_build" / "html"

@@ -4,11 +4,12 @@
 
 One step is what gradient descent and learned primal-dual do: project, subtract what was
 measured, project back, A'(A x - y). The tiles of `srtools.models` are computed by
-`keras.ops`, compiled and not; beside them the sparse product that the backend has, also
-compiled where it can be, and that of SciPy. Each backend has an environment of its own,
-made by the script; inside a run the methods take turns, on one core, and what is
-measured is the time of the processor. Writes results/compiled.csv,
-and passes over what is there. About three minutes on two cores.
+`keras.ops`, compiled and not; beside them the sparse product of the backend, also
+compiled where it can be (on PyTorch it is what `srtools.models` takes), and that of
+SciPy. Each backend has an environment of its own, made by the script; inside a run the
+methods take turns, on one core, and what is measured is the time of the processor.
+Writes results/compiled.csv, and passes over what is there. About three minutes on two
+cores.
 """
 
 import json
@@ -16,7 +17,6 @@ import os
 import statistics
 import sys
 import time
-from unittest.mock import patch
 
 SIZES = ((32, 16, 32), (64, 64, 16), (128, 180, 8))  # pixels, views, images
 REPEATS, STEPS = 5, 3
@@ -125,40 +125,29 @@ def on_torch(beam, x, y):
     """As `on_tensorflow`."""
     import torch
 
-    from srtools.models.projector import projector
+    from srtools.models import projector
 
-    def csr(matrix):
-        rows = matrix.tocsr()
-        parts = rows.indptr.astype("int64"), rows.indices.astype("int64"), rows.data
-        return torch.sparse_csr_tensor(*map(torch.from_numpy, parts), rows.shape)
-
-    matrix, transposed = csr(beam.matrix), csr(beam.matrix.T)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
 
-    def tiles(project, backproject):
-        def step():
+    def step(project, backproject):
+        def once():
             with torch.no_grad():
                 return backproject(project(x) - y)
 
-        return step
-
-    def product():
-        with torch.no_grad():
-            found = matrix @ x.reshape(len(x), -1).T
-            return (transposed @ (found - y.reshape(len(y), -1).T)).T
+        return once
 
     # PyTorch cannot keep what it compiled of a function with a gradient of its own, and
     # begins anew at every call: what it makes of the operations alone is measured too.
-    ours = tiles(*projector(beam))
-    with patch("keras.ops.custom_gradient", lambda f: lambda x: f(x)[0]):
-        plain = torch.compile(tiles(*projector(beam)))
+    tiles = step(*projector.linear(*projector.tiled(beam)))
+    sparse = step(*projector.projector(beam))
+    compiled = torch.compile(step(*projector.tiled(beam)))
     methods = {
-        "tiles, compiled": lambda: plain().numpy(),
-        "tiles": lambda: ours().numpy(),
-        "sparse": lambda: product().numpy(),
+        "tiles, compiled": lambda: compiled().numpy(),
+        "tiles": lambda: tiles().numpy(),
+        "sparse": lambda: sparse().numpy(),
     }
     if beam.size == SIZES[0][0]:  # once is enough
-        whole = torch.compile(ours)
+        whole = torch.compile(tiles)
         methods["tiles with our gradient, compiled"] = lambda: whole().numpy()
     return methods
 

@@ -43,17 +43,36 @@ const done = arguments[0];
 const ready = window.MathJax?.startup?.promise ?? Promise.resolve();
 ready.then(() => requestAnimationFrame(() => requestAnimationFrame(() => done())));
 """
+# One element of each kind that has text of its own. A kind is an element and all that it
+# lies in, by name, class and style: the same kind has the same colours on every page.
+KINDS = """
+const kinds = {};
+for (const e of document.body.querySelectorAll("*")) {
+    if (![...e.childNodes].some((n) => n.nodeType == 3 && n.data.trim())) continue;
+    let kind = "";
+    for (let part = e; part; part = part.parentElement)
+        kind += [part.tagName, part.className, part.getAttribute("style")] + " ";
+    if (!(kind in kinds) && e.checkVisibility()) kinds[kind] = e;
+}
+return kinds;
+"""
 AXE = """
-const [runOnly, done] = arguments;
-axe.run(document, {runOnly, resultTypes: ["violations"]}).then((found) =>
+const [where, options, done] = arguments;
+axe.run(where ?? document, {...options, resultTypes: ["violations"]}).then((found) =>
     done(found.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 120))]))
 );
 """
-# Width of the screen [pixels], mode, rules of axe.
+ALL = {"runOnly": ["wcag2a", "wcag2aa"], "rules": {"color-contrast": {"enabled": False}}}
+# Width of the screen [pixels], mode, rules of axe, whether colours are looked at.
 SCREENS = {
-    "on a desktop": (1280, "light", ["wcag2a", "wcag2aa"]),
-    "in dark mode": (1280, "dark", ["color-contrast"]),
-    "on a phone": (390, "light", ["scrollable-region-focusable", "image-alt"]),
+    "on a desktop": (1280, "light", ALL, True),
+    "in dark mode": (1280, "dark", None, True),
+    "on a phone": (
+        390,
+        "light",
+        {"runOnly": ["scrollable-region-focusable", "image-alt"]},
+        False,
+    ),
 }
 
 
@@ -99,11 +118,15 @@ def show(driver, width: int, mode: str) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
 
 
-def check(driver, page: Path) -> list[str]:
-    """Return what is wrong with a page, one sentence each."""
+def check(driver, page: Path, known: set) -> list[str]:
+    """Return what is wrong with a page, one sentence each.
+
+    The contrast of a kind of text is looked at once a mode; ``known`` is the set of
+    kinds that have been, and takes up those of this page.
+    """
     axe = (resources.files("axe_core_python") / "axe.min.js").read_text()
     faults, loaded = [], 0
-    for where, (width, mode, rules) in SCREENS.items():
+    for where, (width, mode, rules, colours) in SCREENS.items():
         show(driver, width, mode)
         if width != loaded:  # scripts of the theme look at the width once
             driver.get(page.resolve().as_uri())
@@ -117,7 +140,14 @@ def check(driver, page: Path) -> list[str]:
             faults.append(f"wider than the screen {where}: {element}")
         for element in driver.execute_script(MOUSE_ONLY):
             faults.append(f"no key reaches {where}: {element}")
-        for rule, nodes in driver.execute_async_script(AXE, rules):
+        found = driver.execute_async_script(AXE, None, rules) if rules else []
+        if colours:
+            kinds = driver.execute_script(KINDS)
+            if new := [kinds[kind] for kind in kinds if (kind, mode) not in known]:
+                only = {"runOnly": ["color-contrast"]}
+                found += driver.execute_async_script(AXE, {"include": new}, only)
+            known |= {(kind, mode) for kind in kinds}
+        for rule, nodes in found:
             faults += [f"{rule} {where}: {node}" for node in nodes[:3]]
     for entry in driver.get_log("browser"):
         if entry["level"] in ("SEVERE", "WARNING"):
@@ -138,11 +168,11 @@ def other_hosts(driver) -> list[str]:
 
 def look(html: Path, pages: list[Path]) -> list[str]:
     """Return what is wrong with pages of a built book."""
-    driver, faults = browser(), []
+    driver, faults, known = browser(), [], set()
     try:
         for page in pages:
             name = page.relative_to(html)
-            faults += [f"{name}: {fault}" for fault in check(driver, page)]
+            faults += [f"{name}: {fault}" for fault in check(driver, page, known)]
     finally:
         driver.quit()
     return faults

@@ -384,6 +384,13 @@ def test_bad_input_is_refused(layers):
         (lambda: FusionPairs(y, guides, maps, recipe=0, wrong=2), "share from 0 to 1"),
         (lambda: FusionPairs(y, guides[1:], maps, recipe=0), "received 2 for 3"),
         (lambda: FusionPairs(y[1:], guides, maps, recipe=0)[0], "received 2 for 3"),
+        (lambda: FusionPairs(y, nan, maps, recipe=0), "finite guides"),
+        (lambda: FusionPairs(y * np.nan, guides, maps, recipe=0), "finite maps to be"),
+        (
+            lambda: FusionPairs(lambda: y * np.nan, guides, maps, recipe=0).starts,
+            "finite maps to begin with",
+        ),
+        (lambda: FusionPairs(y, guides, maps * np.nan, recipe=0), "finite maps, rec"),
     ):
         with pytest.raises(ValueError, match=message):
             refused()

@@ -8,6 +8,7 @@ from scipy import fft
 
 from srtools.phantoms import random_shapes
 from srtools.scan import (
+    axis_by_mass,
     axis_by_row,
     flat_field,
     fold,
@@ -162,6 +163,22 @@ def test_the_axis_is_found_to_half_a_column(shapes, axis, order):
     }[order]
     sinograms = ParallelBeam(SIZE, angles, 80, axis=axis).project(shapes)
     assert np.abs(axis_by_row(sinograms, angles) - axis).max() <= 0.5
+
+
+@pytest.mark.parametrize("axis", (28.0, 31.5, 36.25))
+def test_the_centre_of_mass_gives_the_axis_of_a_few_noisy_views(shapes, axis):
+    angles = np.random.default_rng(0).permutation(np.arange(0, 180, 20.0))
+    sinograms = ParallelBeam(64, angles, axis=axis).project(0.7 * shapes)
+    rng = np.random.default_rng(1)
+    noisy = sinograms + rng.normal(0, 0.02 * sinograms.max(), sinograms.shape)
+    assert np.abs(axis_by_mass(noisy, angles) - axis).max() < 0.3
+    turned = np.random.default_rng(2).permutation(len(angles))  # the views, not these
+    assert np.abs(axis_by_mass(noisy[:, :, turned], angles) - axis).max() > 0.3
+
+
+def test_the_centre_of_mass_needs_an_angle_a_view(sinograms):
+    with pytest.raises(ValueError, match=r"at least 3 angles.*received 5 angles"):
+        axis_by_mass(sinograms, ANGLES[:5])
 
 
 def test_no_axis_is_nan_and_a_wedge_is_refused(sinograms):

@@ -5,6 +5,7 @@ import pytest
 
 from srtools.metrics import dice
 from srtools.segmentation import (
+    fit_forest,
     forest_probabilities,
     otsu,
     otsu_levels,
@@ -95,8 +96,9 @@ def test_in_noise_tuning_takes_the_scales_and_leaves_that_it_needs():
     train = sample_pixels(*scenes(2, 0, noise=0.5), 300, n_scales=4, rng=rng)
     val = sample_pixels(*scenes(2, 1, noise=0.5), 500, n_scales=4, rng=rng)
     grid = {"min_samples_leaf": (500, 3), "n_estimators": [10]}
-    forest, best = tune_forest(train, val, score, n_scales=(1, 4), **grid)
+    best = tune_forest(train, val, score, n_scales=(1, 4), **grid)
     assert best == {"n_scales": 4, "min_samples_leaf": 3, "n_estimators": 10}
+    forest = fit_forest(train, **best)
     images, masks = scenes(1, 2, noise=0.5)
     found = forest_probabilities(forest, images[0], 4)[..., 1] > 0.5
     assert dice(masks[0], found) > 0.8

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "angles": ["missing_wedge"],
-        "axis": ["axis_by_row", "find_axis"],
+        "axis": ["axis_by_mass", "axis_by_row", "find_axis"],
         "corrections": ["flat_field", "remove_air", "remove_rings"],
         "judging": ["held_out", "misfit", "tune_by_views"],
         "measured": ["Scan"],

@@ -96,6 +96,50 @@ def _correlation(a, b):
     return float((a * b).sum() / norm) if norm > 0 else 0.0
 
 
+def axis_by_mass(sinograms, angles) -> np.ndarray:
+    """Find the rotation axis in each sinogram by its centre of mass.
+
+    The centre of mass of an object goes round on a circle, so that of its projections
+    follows a sine about the axis [1]_: the constant beside the sine is the axis. This
+    needs no mirrored views, so a few views are enough; but the whole object must be
+    seen in all of them. What is below a tenth of the largest value counts as air, whose
+    noise far from the axis would move the centre.
+
+    Parameters
+    ----------
+    sinograms : array, shape (n, n_translations, n_angles, 1)
+        Line integrals.
+    angles : array, shape (n_angles,)
+        Degrees, in any order; at least three.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        Columns, to a fraction.
+
+    Raises
+    ------
+    ValueError
+        If `sinograms` are no such array, or the angles are of another number.
+
+    References
+    ----------
+    .. [1] Azevedo et al., "Calculation of the rotational centers in computed tomography
+       sinograms", IEEE Trans. Nucl. Sci. 37 (1990) 1525, doi:10.1109/23.55866.
+    """
+    sinograms, angles = check_sinograms(sinograms), np.deg2rad(angles)
+    if len(angles) != sinograms.shape[2] or len(angles) < 3:
+        raise ValueError(
+            f"expected at least 3 angles, one a view, received {len(angles)} angles "
+            f"and {sinograms.shape[2]} views"
+        )
+    seen = sinograms[..., 0] * (sinograms[..., 0] > 0.1 * sinograms.max())
+    mass = np.maximum(seen.sum(axis=1), 1e-6)
+    centre = np.einsum("nta,t->na", seen, np.arange(seen.shape[1])) / mass
+    basis = np.stack([angles**0, np.cos(angles), np.sin(angles)], axis=1)
+    return np.linalg.lstsq(basis, centre.T, rcond=None)[0][0]
+
+
 def find_axis(scan: Scan, n_rows: int = 9) -> float:
     """Find the rotation axis of a scan.
 

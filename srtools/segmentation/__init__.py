@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "baselines": [
+            "fit_forest",
             "forest_probabilities",
             "otsu",
             "otsu_levels",

@@ -165,15 +165,33 @@ def random_forest(columns: slice | list[int], **settings) -> Pipeline:
     return make_pipeline(some, RandomForestClassifier(**settings))
 
 
+def fit_forest(train: tuple[Any, Any], n_scales: int, **settings) -> Pipeline:
+    """Fit a random forest to pixels.
+
+    Parameters
+    ----------
+    train : (features, labels)
+        As `sample_pixels` gives them.
+    n_scales : int
+        How many of the scales of the features to use, fine ones first.
+    **settings
+        Of `sklearn.ensemble.RandomForestClassifier`, such as `tune_forest` found.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Fitted.
+    """
+    return random_forest(slice(0, OF_A_SCALE * n_scales), **settings).fit(*train)
+
+
 def tune_forest(
     train: tuple[Any, Any],
     val: tuple[Any, Any],
     score: Callable[[np.ndarray, np.ndarray], float],
-    *,
-    n_scales: Iterable[int],
     **grid: Iterable,
-) -> tuple[Pipeline, dict]:
-    """Fit random forests, and keep the one that does best on validation pixels.
+) -> dict[str, Any]:
+    """Find the settings of the random forest that does best on validation pixels.
 
     Parameters
     ----------
@@ -182,30 +200,22 @@ def tune_forest(
     score : callable
         ``score(labels, probabilities)``, the probabilities of shape (n, n_classes);
         larger is better.
-    n_scales : iterable of int
-        How many of the scales of the features to use, fine ones first.
     **grid : iterables
-        Values to try, by the name of the setting of `random_forest`; all combinations
-        are tried.
+        Values to try, by the name of the setting of `fit_forest`, ``n_scales`` among
+        them; all combinations are tried.
 
     Returns
     -------
-    forest : sklearn.pipeline.Pipeline
-        Fitted.
-    settings : dict
-        ``n_scales`` and the others with which it did best.
+    dict
+        Keywords for `fit_forest`, of the largest score.
     """
-    grid = {"n_scales": n_scales} | grid
-    best, best_score = None, -np.inf
-    for values in product(*grid.values()):
-        settings = dict(zip(grid, values, strict=True))
-        how = {k: v for k, v in settings.items() if k != "n_scales"}
-        columns = slice(0, OF_A_SCALE * settings["n_scales"])
-        forest = random_forest(columns, **how).fit(*train)
-        found = score(val[1], forest.predict_proba(val[0]))
-        if found > best_score:
-            best, best_score = (forest, settings), found
-    return best
+
+    def quality(settings):
+        forest = fit_forest(train, **settings)
+        return score(val[1], forest.predict_proba(val[0]))
+
+    every = [dict(zip(grid, v, strict=True)) for v in product(*grid.values())]
+    return max(every, key=quality)
 
 
 def forest_probabilities(forest: Pipeline, image, n_scales: int = 8) -> np.ndarray:

@@ -12,9 +12,14 @@ def check_maps(maps, sides: tuple, name: str) -> np.ndarray:
             f"received {maps.shape}"
             + ("; `resample_guide` brings it to that grid" if name == "guide" else "")
         )
-    if not np.isfinite(maps).all():
-        raise ValueError(f"expected finite {name}, received NaN or infinite values")
+    check_finite(maps, name)
     return maps
+
+
+def check_finite(arrays, name: str) -> None:
+    """Refuse NaN and infinite values."""
+    if not np.isfinite(arrays).all():
+        raise ValueError(f"expected finite {name}, received NaN or infinite values")
 
 
 def check_guide(guide, n: int, sides: tuple) -> np.ndarray:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from srtools.superresolution.batches import check_finite
 from srtools.superresolution.liars import draw_disc, shift
 
 
@@ -36,7 +37,8 @@ class FusionPairs(keras.utils.PyDataset):
     Raises
     ------
     ValueError
-        If the numbers of layers differ, or the share is not between 0 and 1.
+        If the numbers of layers differ, the share is not between 0 and 1, or there are
+        NaN or infinite values in what a network would learn from.
     """
 
     def __init__(
@@ -60,6 +62,10 @@ class FusionPairs(keras.utils.PyDataset):
                 f"expected a guide for each layer, received {len(guides)} for "
                 f"{len(truth)}"
             )
+        check_finite(guides, "guides")
+        check_finite(truth, "maps")
+        if not callable(starts):
+            check_finite(starts, "maps to begin with")
         self._starts, self.guides, self.truth = starts, guides, truth
         self.guided, self.wrong, self.augment = guided, wrong, augment
         self.batch_size, self.seed, self.epoch = batch_size, seed, 0
@@ -78,6 +84,7 @@ class FusionPairs(keras.utils.PyDataset):
         """The maps that the network begins with."""
         if callable(self._starts):
             self._starts = self._starts()
+            check_finite(self._starts, "maps to begin with")
         if len(self._starts) != len(self.truth):
             raise ValueError(
                 f"expected maps of each layer, received {len(self._starts)} for "
