@@ -120,10 +120,11 @@ def experiments():
     for network, parts, strategy in (*others, ("U-Net", 10, "half")):
         for photons in (300, 3000):
             yield _row(photons, 90, network, parts, strategy)
+    yield _row(3000, 90, "U-Net", 2, "X:1", steps=3600)
 
 
-def _row(photons, views, method, parts="", strategy="", seed=1):
-    steps = 900 if parts else ""
+def _row(photons, views, method, parts="", strategy="", seed=1, steps=900):
+    steps = steps if parts else ""
     row = {"photons": photons, "views": views, "method": method, "parts": parts}
     return row | {"strategy": strategy, "steps": steps, "seed": seed}
 
