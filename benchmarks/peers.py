@@ -26,7 +26,7 @@ import _record
 import numpy as np
 
 ONE_CORE = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-SEEDS, SECONDS = (0,), 30
+SEEDS, SECONDS = (0, 1, 2), 30
 VOID = [(what, filters) for filters in ("32", "16") for what in ("image", "sinogram")]
 RATE = "1e-3"  # of Noise2Void; its own is 1e-4
 STEPS = 300  # of Noise2Inverse
