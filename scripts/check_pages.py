@@ -43,8 +43,8 @@ const done = arguments[0];
 const ready = window.MathJax?.startup?.promise ?? Promise.resolve();
 ready.then(() => requestAnimationFrame(() => requestAnimationFrame(() => done())));
 """
-# One element of each kind that has text of its own. A kind is an element and all that it
-# lies in, by name, class and style: the same kind has the same colours on every page.
+# One element of each kind that has text of its own. A kind is an element and all that
+# it lies in, by name, class and style: the same kind has the same colours on any page.
 KINDS = """
 const kinds = {};
 for (const e of document.body.querySelectorAll("*")) {
@@ -62,7 +62,10 @@ axe.run(where ?? document, {...options, resultTypes: ["violations"]}).then((foun
     done(found.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 120))]))
 );
 """
-ALL = {"runOnly": ["wcag2a", "wcag2aa"], "rules": {"color-contrast": {"enabled": False}}}
+ALL = {
+    "runOnly": ["wcag2a", "wcag2aa"],
+    "rules": {"color-contrast": {"enabled": False}},
+}
 # Width of the screen [pixels], mode, rules of axe, whether colours are looked at.
 SCREENS = {
     "on a desktop": (1280, "light", ALL, True),
