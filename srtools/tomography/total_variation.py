@@ -9,10 +9,12 @@ _BLOCK = 32  # images at once: their arrays stay in the CPU cache
 # Step of the dual variables relative to the image's. Any gives the same image in the
 # end; measured on shapes and ellipses of several sizes and noises, this is the fastest.
 _DUAL_STEP = 0.04
+# How far to go on from one iterate towards the next; below 2. Twice as fast as 1.
+_RELAXATION = np.float32(1.9)
 
 
 def tv(
-    beam: Geometry, sinograms, *, weight: float, iterations: int = 300
+    beam: Geometry, sinograms, *, weight: float, iterations: int = 150
 ) -> np.ndarray:
     r"""Reconstruct the image of few edges that explains the measurement.
 
@@ -21,7 +23,8 @@ def tv(
     estimates it, and the number of angles :math:`n`. The noise of a pixel of the
     back-projection :math:`A^T y` is about :math:`\sigma \sqrt{n}`, so that the weight
     is a number without unit, of the order of one, whatever the unit of the data, the
-    dose and the number of views. The solver is the preconditioned primal-dual method.
+    dose and the number of views. The solver is the preconditioned primal-dual method,
+    over-relaxed.
 
     Parameters
     ----------
@@ -61,6 +64,8 @@ def tv(
        doi:10.1007/s10851-010-0251-1.
     .. [3] Pock & Chambolle, "Diagonal preconditioning for first order primal-dual
        algorithms", ICCV 2011, doi:10.1109/ICCV.2011.6126441.
+    .. [4] Condat, J. Optim. Theory Appl. 158 (2013) 460,
+       doi:10.1007/s10957-012-0245-9: the relaxation.
     """
     if not weight > 0:
         raise ValueError(f"expected a positive weight, received {weight}")
@@ -90,17 +95,21 @@ def _primal_dual(beam, sinograms, weight, iterations):
     edge_step = step * norm / 2
     pixel_step = 1 / (step * (pixels + 4 * norm))
 
-    image = ahead = np.zeros((len(sinograms), beam.size, beam.size, 1), np.float32)
+    image = np.zeros((len(sinograms), beam.size, beam.size, 1), np.float32)
+    found = ahead = image
     misfit, edges = np.zeros_like(sinograms), np.zeros((2, *image.shape), np.float32)
     for _ in range(iterations):
-        misfit += ray_step * (beam.project(ahead) - sinograms)
-        misfit /= 1 + ray_step
-        edges += edge_step * _gradient(ahead)
-        _shorten(edges, radius)
+        pull = misfit + ray_step * (beam.project(ahead) - sinograms)
+        misfit = misfit + _RELAXATION * (pull / (1 + ray_step) - misfit)
+        longer = edges + edge_step * _gradient(ahead)
+        _shorten(longer, radius)
+        edges += _RELAXATION * (longer - edges)
+        image = image + _RELAXATION * (found - image)
+        image[np.abs(image) < 1e-30] = 0  # numbers that small are slow to compute with
         downhill = beam.backproject(misfit) + _gradient_adjoint(edges)
-        previous, image = image, np.maximum(image - pixel_step * downhill, 0) * seen
-        ahead = 2 * image - previous
-    return image
+        found = np.maximum(image - pixel_step * downhill, 0) * seen
+        ahead = 2 * found - image
+    return found
 
 
 def denoise_tv(images, *, weight: float, iterations: int = 100) -> np.ndarray:
