@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "reconstruction": ["automap", "dense_reconstruct", "reconstruct_cnn"],
         "scale": ["check_range", "rescaled"],
         "super_resolution": ["Bicubic", "edsr", "espcn", "SubPixels"],
+        "symmetries": ["mean_over_symmetries"],
         "u_net": ["unet", "unet_3layer", "unet_4layer"],
         "vae": ["CVAE", "GaussianSampling"],
         "vae_training": ["vae_inference", "vae_train"],
