@@ -31,7 +31,7 @@ VOLUMES = ("cement", "bone", "nerve")
 TEACHERS = ("cement", "bone", "shapes", "mixture", "nerve")
 LESSONS = [(teacher, 1) for teacher in TEACHERS]
 LESSONS += [(teacher, seed) for teacher in ("cement", "bone") for seed in (2, 3)]
-FILTERS, EPOCHS, STEPS, BATCH = (16, 32, 48, 48), 6, 160, 2
+FILTERS, EPOCHS, STEPS, BATCH = (16, 32, 48, 48), 10, 160, 2
 ANSWERS = {
     "one": lambda network, y: network.predict(y, verbose=0),
     "mean of eight": mean_over_symmetries,

@@ -15,6 +15,7 @@ from srtools.models import (
     Projection,
     fbp_unet,
     learned_primal_dual,
+    mean_over_symmetries,
 )
 from srtools.tomography import FILTERS, ParallelBeam
 
@@ -168,6 +169,42 @@ def test_names_of_layers_are_unique_and_the_same_each_time(build):
     names = [[layer.name for layer in build(BEAM).layers] for _ in range(2)]
     assert len(set(names[0])) == len(names[0])
     assert names[0] == names[1]
+
+
+def test_layers_of_one_geometry_share_what_they_multiply_by():
+    first, second = Projection(GEOMETRY), BackProjection(dict(GEOMETRY))
+    other = Projection({**GEOMETRY, "axis": 7.5})
+    for layer in (first, second, other):
+        layer.build(None)
+    assert first._projector is second._projector
+    assert first._projector is not other._projector
+    assert first._projector.norm == pytest.approx(BEAM.norm)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_the_mean_over_symmetries_turns_with_the_object(number, pairs):
+    # Angles that a quarter turn maps to angles, and a detector centred on the axis.
+    beam = ParallelBeam(12, np.arange(6) * 30.0)
+    network = NETWORKS["fbp_unet"](beam)
+
+    def turn(images):
+        mirrored = images[:, :, ::-1] if number % 2 else images
+        return np.rot90(mirrored, number // 2, (1, 2))
+
+    objects = pairs[1][:3]
+    found = mean_over_symmetries(network, beam.project(objects))
+    turned = mean_over_symmetries(network, beam.project(turn(objects)))
+    assert np.allclose(turned, turn(found), atol=1e-4)
+    alone = network.predict(beam.project(objects), verbose=0)
+    of_turned = network.predict(beam.project(turn(objects)), verbose=0)
+    if number:  # one answer alone does not
+        assert np.abs(of_turned - turn(alone)).max() > 1e-3
+
+
+def test_a_network_without_fbp_has_no_mean_over_symmetries(pairs):
+    network = NETWORKS["learned_primal_dual"](BEAM)
+    with pytest.raises(ValueError, match="expected a network of fbp_unet"):
+        mean_over_symmetries(network, pairs[0])
 
 
 def test_a_sinogram_of_another_geometry_is_refused(build):

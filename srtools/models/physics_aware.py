@@ -22,7 +22,7 @@ class _Operator(keras.layers.Layer):
 
     def build(self, input_shape):
         """Cut the matrix into what a network multiplies by."""
-        self._project, self._backproject = projector(self.beam)
+        self._projector = projector(self.beam)
 
     def call(self, inputs):
         """Apply the operator in float32, whatever the precision of the network."""
@@ -50,7 +50,7 @@ class Projection(_Operator):
     """
 
     def _apply(self, images):
-        return self._project(images) / self.beam.norm
+        return self._projector.project(images) / self._projector.norm
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the sinograms."""
@@ -72,7 +72,7 @@ class BackProjection(_Operator):
     """
 
     def _apply(self, sinograms):
-        return self._backproject(sinograms) / self.beam.norm
+        return self._projector.backproject(sinograms) / self._projector.norm
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the images."""
@@ -115,7 +115,7 @@ class FilteredBackProjection(_Operator):
     def _apply(self, sinograms):
         filtered = ops.einsum("st,btac->bsac", self._filter, sinograms)
         weighted = ops.multiply(filtered, self._weights)
-        return ops.multiply(self._backproject(weighted), self._seen)
+        return ops.multiply(self._projector.backproject(weighted), self._seen)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the images."""

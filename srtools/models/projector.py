@@ -1,7 +1,10 @@
 """Projection and back-projection inside a network, on any backend of Keras."""
 
+import json
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import keras
 import numpy as np
@@ -12,8 +15,31 @@ from srtools.tomography import ParallelBeam
 _SIDE = 4  # of a tile [pixels]: larger tiles multiply more zeros, smaller ones add more
 
 
-def projector(beam: ParallelBeam) -> tuple[Callable, Callable]:
+@dataclass(frozen=True)
+class Projector:
+    """What layers of one geometry share.
+
+    Attributes
+    ----------
+    project, backproject : callable
+        As `ParallelBeam.project` and `ParallelBeam.backproject`, for float32 tensors
+        (n, size, size, 1) and (n, n_translations, n_angles, 1).
+    norm : float
+        The largest singular value of the matrix.
+    """
+
+    project: Callable
+    backproject: Callable
+    norm: float
+
+
+_IN_USE: WeakValueDictionary[tuple, Projector] = WeakValueDictionary()
+
+
+def projector(beam: ParallelBeam) -> Projector:
     """Return projection and back-projection, each the gradient of the other.
+
+    All layers of one geometry have the same, as long as one of them is in use.
 
     TensorFlow and JAX: the image is cut into tiles of 4 x 4 pixels. At one angle a tile
     meets a few strips, which are neighbours: its part of the matrix is a small dense
@@ -27,12 +53,15 @@ def projector(beam: ParallelBeam) -> tuple[Callable, Callable]:
 
     Returns
     -------
-    project, backproject : callable
-        As `ParallelBeam.project` and `ParallelBeam.backproject`, for float32 tensors
-        (n, size, size, 1) and (n, n_translations, n_angles, 1).
+    Projector
     """
-    torch = keras.backend.backend() == "torch"
-    return linear(*(sparse if torch else tiled)(beam))
+    backend = keras.backend.backend()
+    key = backend, json.dumps(beam.settings)
+    found = _IN_USE.get(key)
+    if found is None:
+        functions = (sparse if backend == "torch" else tiled)(beam)
+        found = _IN_USE[key] = Projector(*linear(*functions), float(beam.norm))
+    return found
 
 
 def sparse(beam):

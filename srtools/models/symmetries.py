@@ -29,10 +29,9 @@ def mean_over_symmetries(network: keras.Model, sinograms) -> np.ndarray:
     ValueError
         If the network is no `fbp_unet`.
     """
-    names = [layer.name for layer in network.layers]
-    if "fbp" not in names:
-        raise ValueError(f"expected a network of fbp_unet, received layers {names}")
     learnt = network.layers[-1]
+    if network.name != "fbp_unet" or not isinstance(learnt, keras.Model):
+        raise ValueError(f"expected a network of fbp_unet, received {network.name}")
     fbp = keras.Model(network.input, network.get_layer("fbp").output)
     drafts = fbp.predict(np.asarray(sinograms), verbose=0)
     mean = np.zeros_like(drafts)

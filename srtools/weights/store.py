@@ -208,11 +208,11 @@ def _copy(key, item, file):
 def _half(values):
     """Values with eight binary digits, as bfloat16 has them, in half precision.
 
-    What float16 could hold beyond them is noise to a network, and does not pack. Kernels
-    bear more: they are rounded to multiples of a fraction of their root mean square, a
-    32nd, or an eighth for the many weights of a dense layer. It costs the networks of
-    the book that were measured 0.01 dB (CNN, dense, AUTOMAP, FBP + U-Net, learned
-    primal-dual).
+    What float16 could hold beyond them is noise to a network, and does not pack.
+    Kernels bear more: they are rounded to multiples of a fraction of their root mean
+    square, a 32nd, or an eighth for the many weights of a dense layer. It costs the
+    networks of the book that were measured 0.01 dB (CNN, dense, AUTOMAP, FBP + U-Net,
+    learned primal-dual).
     """
     values = np.asarray(values)
     if values.dtype != np.float32:
