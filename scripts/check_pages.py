@@ -45,13 +45,16 @@ ready.then(() => requestAnimationFrame(() => requestAnimationFrame(() => done())
 """
 # One element of each kind that has text of its own. A kind is an element and all that
 # it lies in, by name, class and style: the same kind has the same colours on any page.
+# Sections have none, however deep, and the text of formulas is for readers aloud.
 KINDS = """
 const kinds = {};
 for (const e of document.body.querySelectorAll("*")) {
     if (![...e.childNodes].some((n) => n.nodeType == 3 && n.data.trim())) continue;
+    if (e.closest("mjx-container")) continue;
     let kind = "";
     for (let part = e; part; part = part.parentElement)
-        kind += [part.tagName, part.className, part.getAttribute("style")] + " ";
+        if (part.tagName != "SECTION")
+            kind += [part.tagName, part.className, part.getAttribute("style")] + " ";
     if (!(kind in kinds) && e.checkVisibility()) kinds[kind] = e;
 }
 return kinds;
