@@ -49,7 +49,9 @@ class Training:
         """Say what happened: trained now, or earlier and elsewhere."""
         epochs = len(next(iter(self.history.values()), ()))
         how = "loaded; trained earlier" if self.loaded else "trained now"
-        return f"{how}: {epochs} epochs in {self.seconds:.0f} s on {self.hardware}"
+        hint = " (SRTOOLS_TRAIN=1 trains it here)" if self.loaded else ""
+        took = f"{epochs} epochs in {self.seconds:.0f} s on {self.hardware}"
+        return f"{how}: {took}{hint}"
 
 
 def trained(

@@ -24,7 +24,7 @@ function* sirt(beam, sinogram) {
 }
 
 // Half the squared misfit plus weight * noise * sqrt(views) * TV, by the preconditioned
-// primal-dual method of Pock and Chambolle.
+// primal-dual method of Pock and Chambolle, over-relaxed.
 function* totalVariation(beam, sinogram, weight) {
   const { rays, pixels } = sums(beam);
   const norm = Math.sqrt(Math.max(...rays) * Math.max(...pixels));
@@ -32,9 +32,11 @@ function* totalVariation(beam, sinogram, weight) {
   const noise = Math.max(noiseLevel(sinogram), 1e-3 * largest);
   const radius = Math.max(weight * Math.sqrt(beam.angles.length) * noise, 1e-30);
   const step = 0.04 * norm;
+  const RELAXATION = 1.9; // how far to go on towards the next iterate
   const edgeStep = (step * norm) / 2;
 
   const image = new Float32Array(SIZE * SIZE);
+  const found = new Float32Array(SIZE * SIZE);
   const ahead = new Float32Array(SIZE * SIZE);
   const misfit = new Float32Array(sinogram.length);
   const down = new Float32Array(SIZE * SIZE); // slopes to the pixel below
@@ -43,27 +45,29 @@ function* totalVariation(beam, sinogram, weight) {
     const projected = beam.project(ahead);
     for (let i = 0; i < misfit.length; i++) {
       const rayStep = step / Math.max(rays[i], 1e-3);
-      misfit[i] += rayStep * (projected[i] - sinogram[i]);
-      misfit[i] /= 1 + rayStep;
+      const pull = misfit[i] + rayStep * (projected[i] - sinogram[i]);
+      misfit[i] += RELAXATION * (pull / (1 + rayStep) - misfit[i]);
     }
     for (let i = 0; i < image.length; i++) {
-      if (i + SIZE < image.length) down[i] += edgeStep * (ahead[i + SIZE] - ahead[i]);
-      if ((i + 1) % SIZE) right[i] += edgeStep * (ahead[i + 1] - ahead[i]);
-      const longer = Math.max(1, Math.hypot(down[i], right[i]) / radius);
-      down[i] /= longer;
-      right[i] /= longer;
+      const below = i + SIZE < image.length ? ahead[i + SIZE] - ahead[i] : 0;
+      const beside = (i + 1) % SIZE ? ahead[i + 1] - ahead[i] : 0;
+      const one = down[i] + edgeStep * below;
+      const other = right[i] + edgeStep * beside;
+      const longer = Math.max(1, Math.hypot(one, other) / radius);
+      down[i] += RELAXATION * (one / longer - down[i]);
+      right[i] += RELAXATION * (other / longer - right[i]);
     }
     const downhill = beam.backproject(misfit);
     for (let i = 0; i < image.length; i++) {
-      const previous = image[i];
+      image[i] += RELAXATION * (found[i] - image[i]);
       const slope =
         downhill[i] - down[i] - right[i] +
         (i >= SIZE ? down[i - SIZE] : 0) + (i % SIZE ? right[i - 1] : 0);
-      const next = previous - slope / (step * (pixels[i] + 4 * norm));
-      image[i] = Math.max(next, 0) * FIELD_OF_VIEW[i];
-      ahead[i] = 2 * image[i] - previous;
+      const next = image[i] - slope / (step * (pixels[i] + 4 * norm));
+      found[i] = Math.max(next, 0) * FIELD_OF_VIEW[i];
+      ahead[i] = 2 * found[i] - image[i];
     }
-    yield image;
+    yield found;
   }
 }
 
