@@ -108,3 +108,41 @@ def test_functions_of_the_package_are_found_through_its_faces():
 
 def test_a_method_counts_as_its_class():
     assert sources([ParallelBeam.fbp]) == sources([ParallelBeam])
+
+
+PAGE = """
+from srtools.tomography import tv, tune_fbp
+
+def mine(y, weight):
+    return y * 2
+
+METHODS = {
+    "TV": (tv, [1, 2]),
+    "mine": mine,
+    "bound": lambda y: tune_fbp(y, 0.5),
+}
+
+def tune(y):
+    return [method(y) for method in METHODS.values()]
+"""
+
+
+def of_page(tmp_path, monkeypatch, old="", new=""):
+    """Checksums of the function of a notebook that uses a dictionary of others."""
+    assert old in PAGE
+    path = tmp_path / f"page{len(list(tmp_path.iterdir()))}.py"
+    path.write_text(PAGE.replace(old, new))
+    known = {"__name__": "__main__"}
+    exec(compile(path.read_text(), path, "exec"), known)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(path), raising=False)
+    return sources([known["tune"]])
+
+
+def test_what_lies_in_a_dictionary_of_a_notebook_is_followed(tmp_path, monkeypatch):
+    found = of_page(tmp_path, monkeypatch)
+    assert "srtools.tomography.total_variation:tv" in found
+    assert "srtools.tomography.baselines:tune_fbp" in found
+    assert "__main__:mine" in found
+    assert found == of_page(tmp_path, monkeypatch)
+    for old, new in (("y * 2", "y * 3"), ("0.5", "0.7"), ("(tv,", "(tune_fbp,")):
+        assert found != of_page(tmp_path, monkeypatch, old, new), old

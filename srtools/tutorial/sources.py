@@ -84,8 +84,7 @@ def _look_up_live(thing):
         parts = [part for part in vars(thing).values() if inspect.isfunction(part)]
     trees, used = [], []
     for part in parts:
-        code = textwrap.dedent(inspect.getsource(part))
-        tree = ast.parse(code)
+        tree = _tree(part)
         trees.append(tree)
         known = dict(part.__globals__)
         known.update(inspect.getclosurevars(part).nonlocals)
@@ -93,13 +92,38 @@ def _look_up_live(thing):
             value = known.get(first)
             if inspect.ismodule(value):
                 value = getattr(value, attribute or "", None)
-            if inspect.isroutine(value) or inspect.isclass(value):
-                used.append(value)
+            if inside := list(_callables(value)):
+                used.extend(inside)
             elif isinstance(value, float):
                 trees.append(ast.Constant((first, f"{value:.6g}")))
             elif isinstance(value, (bool, int, str, tuple)):
                 trees.append(ast.Constant((first, repr(value))))
     return f"__main__:{thing.__qualname__}", ast.List(trees), used
+
+
+def _tree(function):
+    """The syntax tree of a function of a notebook."""
+    code = textwrap.dedent(inspect.getsource(function))
+    try:
+        return ast.parse(code)
+    except SyntaxError:  # the line of a lambda in a dictionary is no statement
+        code = function.__code__
+        names = [ast.Name(name) for name in code.co_names]
+        numbers = [c for c in code.co_consts if isinstance(c, (float, str))]
+        return ast.List([*names, *map(ast.Constant, numbers)])
+
+
+def _callables(value):
+    """A function or class, or those that lie in a dictionary, list or tuple."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _callables(part)
+    elif inspect.isroutine(value) or inspect.isclass(value):
+        yield value
+    elif isinstance(value, functools.partial):
+        yield value.func
 
 
 @functools.cache
