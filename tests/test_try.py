@@ -267,7 +267,7 @@ def played(words, iteration="TV"):
             ? totalVariation(beam, measured, asked.weight) : sirt(beam, measured);
         const scores = [];
         let image;
-        for (let i = 0; i < (asked.iteration === "TV" ? 300 : 200); i++) {
+        for (let i = 0; i < (asked.iteration === "TV" ? 180 : 200); i++) {
             image = steps.next().value;
             scores.push(psnr(asked.truth, image));
         }
@@ -572,10 +572,10 @@ def test_the_iteration_pauses_and_starts_again(page):
     page.press("Pause")
     steps = page.text("steps")
     assert page.run("return new Promise((done) => setTimeout(done, 200))") is None
-    assert page.text("steps") == steps != "iteration 300 of 300"
+    assert page.text("steps") == steps != "iteration 180 of 180"
     page.press("Go on")
     page.wait("return running.done")
-    assert page.text("steps") == "iteration 300 of 300"
+    assert page.text("steps") == "iteration 180 of 180"
 
 
 @needs_browser

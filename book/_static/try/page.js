@@ -2,7 +2,7 @@
 "use strict";
 
 const PHOTONS = [100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000];
-const ITERATIONS = { TV: 150, SIRT: 200 };
+const ITERATIONS = { TV: 180, SIRT: 200 };
 const FRAME = 12; // milliseconds of iterating before the picture is drawn again
 const STILL = matchMedia("(prefers-reduced-motion: reduce)"); // only the last picture
 
