@@ -20,7 +20,7 @@ SIZE = 480, 300  # pixels
 # of width and height: left, top, right, bottom.
 CARDS = {
     "own_scan": ("real/own_scan", 4, (0.45, 0.2, 0.8, 0.8)),
-    "few_views": ("real/few_views", 4, (0.235, 0.0, 0.69, 0.48)),
+    "few_views": ("real/few_views", 4, (0.235, 0.0, 0.679, 0.48)),
     "fusion": ("superresolution/fusion", 0, (0.0, 0.0, 1.0, 1.0)),
     "compare": ("reconstruction/compare", 0, (0.0, 0.0, 0.9, 0.645)),
     "alloy": ("real/alloy", 1, (0.0, 0.0, 0.61, 0.495)),
