@@ -29,7 +29,7 @@ from srtools.tomography import ParallelBeam
 
 BATCH, STEPS, ROUNDS = 8, 10, 3
 BEAM = ParallelBeam(32, np.linspace(0, 180, 16, endpoint=False))
-MAPS, GUIDE = (16, 16, 5), (64, 64, 1)
+MAPS, GUIDE = (16, 16, 5), (61, 61, 1)  # they share their corners
 NETWORKS = {
     "reconstruct_cnn": (lambda: reconstruct_cnn(32, 16), [(32, 16, 1)]),
     "dense_reconstruct": (lambda: dense_reconstruct(32, 16), [(32, 16, 1)]),
@@ -42,7 +42,7 @@ NETWORKS = {
     "espcn": (espcn, [(32, 32, 1)]),
     "edsr": (edsr, [(32, 32, 1)]),
     "fusion_net": (lambda: fusion_net(MAPS), [MAPS, GUIDE]),
-    "fusion_refine": (lambda: fusion_refine((64, 64, 5)), [(64, 64, 5), GUIDE]),
+    "fusion_refine": (lambda: fusion_refine((61, 61, 5)), [(61, 61, 5), GUIDE]),
     "CVAE": (lambda: CVAE(8, (32, 32, 1), spatial=True), [(32, 32, 1)]),
 }
 

@@ -95,7 +95,7 @@ def missing() -> str:
 
 
 def browser():
-    """Start a headless browser that records its console and its requests."""
+    """Start a headless browser with axe that records its console and its requests."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -110,9 +110,13 @@ def browser():
     options.set_capability(
         "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
     )
-    driver = shutil.which("chromedriver")
-    service = webdriver.ChromeService(executable_path=driver) if driver else None
-    return webdriver.Chrome(options=options, service=service)
+    path = shutil.which("chromedriver")
+    service = webdriver.ChromeService(executable_path=path) if path else None
+    driver = webdriver.Chrome(options=options, service=service)
+    axe = (resources.files("axe_core_python") / "axe.min.js").read_text()
+    every_page = "Page.addScriptToEvaluateOnNewDocument"
+    driver.execute_cdp_cmd(every_page, {"source": axe})
+    return driver
 
 
 def show(driver, width: int, mode: str) -> None:
@@ -130,13 +134,11 @@ def check(driver, page: Path, known: set) -> list[str]:
     The contrast of a kind of text is looked at once a mode; ``known`` is the set of
     kinds that have been, and takes up those of this page.
     """
-    axe = (resources.files("axe_core_python") / "axe.min.js").read_text()
     faults, loaded = [], 0
     for where, (width, mode, rules, colours) in SCREENS.items():
         show(driver, width, mode)
         if width != loaded:  # scripts of the theme look at the width once
             driver.get(page.resolve().as_uri())
-            driver.execute_script(axe)
             loaded = width
         driver.execute_async_script(DRAWN)
         theme = driver.execute_script("return document.documentElement.dataset.theme")

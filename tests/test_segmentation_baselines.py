@@ -5,16 +5,17 @@ import pytest
 
 from srtools.metrics import dice
 from srtools.segmentation import (
-    fit_forest,
-    forest_probabilities,
+    boosted_trees,
+    fit_trees,
     otsu,
     otsu_levels,
     pixel_features,
     random_forest,
     sample_pixels,
-    tune_forest,
+    tree_probabilities,
     tune_otsu,
     tune_threshold,
+    tune_trees,
 )
 
 
@@ -79,37 +80,43 @@ def score(labels, chances):
     return dice(labels, chances[:, 1] > 0.5)
 
 
-def test_a_forest_tells_textures_apart_where_thresholds_cannot():
+FEW = {random_forest: {"n_estimators": 10}, boosted_trees: {"max_iter": 20}}
+
+
+@pytest.mark.parametrize("build", FEW)
+def test_trees_tell_textures_apart_where_thresholds_cannot(build):
     rng = np.random.default_rng(0)
     train = sample_pixels(*textures(2, seed=0), 300, n_scales=2, rng=rng)
-    forest = random_forest(slice(0, 8), n_estimators=10).fit(*train)
+    trees = fit_trees(build, train, 2, **FEW[build])
     images, truth = textures(1, seed=2)
-    chances = forest_probabilities(forest, images[0], 2)
+    chances = tree_probabilities(trees, images[0], 2)
     assert chances.shape == (40, 48, 2)
     np.testing.assert_allclose(chances.sum(-1), 1)
     assert dice(truth[0], chances[..., 1] > 0.5) > 0.8
     assert dice(truth, otsu(images, **tune_otsu(*textures(1, seed=1)))) < 0.75
 
 
-def test_in_noise_tuning_takes_the_scales_and_leaves_that_it_needs():
+@pytest.mark.parametrize("build", FEW)
+def test_in_noise_tuning_takes_the_scales_and_leaves_that_it_needs(build):
     rng = np.random.default_rng(0)
     train = sample_pixels(*scenes(2, 0, noise=0.5), 300, n_scales=4, rng=rng)
     val = sample_pixels(*scenes(2, 1, noise=0.5), 500, n_scales=4, rng=rng)
-    grid = {"min_samples_leaf": (500, 3), "n_estimators": [10]}
-    best = tune_forest(train, val, score, n_scales=(1, 4), **grid)
-    assert best == {"n_scales": 4, "min_samples_leaf": 3, "n_estimators": 10}
-    forest = fit_forest(train, **best)
+    grid = {"min_samples_leaf": (500, 3), **{k: [v] for k, v in FEW[build].items()}}
+    best = tune_trees(build, train, val, score, n_scales=(1, 4), **grid)
+    assert best == {"n_scales": 4, "min_samples_leaf": 3, **FEW[build]}
+    trees = fit_trees(build, train, **best)
     images, masks = scenes(1, 2, noise=0.5)
-    found = forest_probabilities(forest, images[0], 4)[..., 1] > 0.5
+    found = tree_probabilities(trees, images[0], 4)[..., 1] > 0.5
     assert dice(masks[0], found) > 0.8
 
 
-def test_a_forest_uses_the_columns_it_was_given():
+@pytest.mark.parametrize("build", FEW)
+def test_trees_use_the_columns_they_were_given(build):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 200)
     features = np.stack([rng.random(200), labels], axis=1)
-    blind = random_forest([0], n_estimators=5).fit(features[:100], labels[:100])
-    seeing = random_forest([1], n_estimators=5).fit(features[:100], labels[:100])
+    blind = build([0], **FEW[build]).fit(features[:100], labels[:100])
+    seeing = build([1], **FEW[build]).fit(features[:100], labels[:100])
     assert seeing.score(features[100:], labels[100:]) == 1
     assert blind.score(features[100:], labels[100:]) < 0.7
 

@@ -1,4 +1,4 @@
-"""What a segmentation network has to beat: Otsu's thresholds, and a random forest.
+"""What a segmentation network has to beat: Otsu's thresholds, and trees.
 
 As a network's are, their choices are made on validation images.
 """
@@ -11,8 +11,9 @@ import numpy as np
 from skimage.feature import multiscale_basic_features
 from skimage.filters import gaussian, threshold_multiotsu, threshold_otsu
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
+from threadpoolctl import threadpool_limits
 
 from srtools.metrics import dice
 
@@ -160,70 +161,109 @@ def random_forest(columns: slice | list[int], **settings) -> Pipeline:
     .. [1] Breiman, "Random forests", Machine Learning 45 (2001) 5,
        doi:10.1023/A:1010933404324.
     """
-    some = ColumnTransformer([("some", "passthrough", columns)])
     settings = {"n_estimators": 50, "n_jobs": 2, "random_state": 0} | settings
-    return make_pipeline(some, RandomForestClassifier(**settings))
+    return _of_some(columns, RandomForestClassifier(**settings))
 
 
-def fit_forest(train: tuple[Any, Any], n_scales: int, **settings) -> Pipeline:
-    """Fit a random forest to pixels.
+def boosted_trees(columns: slice | list[int], **settings) -> Pipeline:
+    """Build boosted trees, each of which mends what those before it got wrong.
 
     Parameters
     ----------
+    columns : slice or list of int
+        Of the features.
+    **settings
+        Of `sklearn.ensemble.HistGradientBoostingClassifier`.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        As `random_forest`; it is fitted in a tenth of the time.
+
+    References
+    ----------
+    .. [1] Friedman, "Greedy function approximation: a gradient boosting machine",
+       Ann. Statist. 29 (2001) 1189, doi:10.1214/aos/1013203451.
+    """
+    settings = {"max_iter": 200, "early_stopping": False, "random_state": 0} | settings
+    return _of_some(columns, HistGradientBoostingClassifier(**settings))
+
+
+def _of_some(columns, trees):
+    some = ColumnTransformer([("some", "passthrough", columns)])
+    return make_pipeline(some, trees)
+
+
+Build = Callable[..., Pipeline]
+"""`random_forest` or `boosted_trees`."""
+
+
+def fit_trees(build: Build, train: tuple[Any, Any], n_scales: int, **settings):
+    """Fit trees to pixels.
+
+    Parameters
+    ----------
+    build : callable
+        `random_forest` or `boosted_trees`.
     train : (features, labels)
         As `sample_pixels` gives them.
     n_scales : int
         How many of the scales of the features to use, fine ones first.
     **settings
-        Of `sklearn.ensemble.RandomForestClassifier`, such as `tune_forest` found.
+        Of what is built, such as `tune_trees` found.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         Fitted.
     """
-    return random_forest(slice(0, OF_A_SCALE * n_scales), **settings).fit(*train)
+    trees = build(slice(0, OF_A_SCALE * n_scales), **settings)
+    with threadpool_limits(1, "openmp"):  # more wait for each other on a busy machine
+        return trees.fit(*train)
 
 
-def tune_forest(
+def tune_trees(
+    build: Build,
     train: tuple[Any, Any],
     val: tuple[Any, Any],
     score: Callable[[np.ndarray, np.ndarray], float],
     **grid: Iterable,
 ) -> dict[str, Any]:
-    """Find the settings of the random forest that does best on validation pixels.
+    """Find the settings of the trees that do best on validation pixels.
 
     Parameters
     ----------
+    build : callable
+        `random_forest` or `boosted_trees`.
     train, val : (features, labels)
         As `sample_pixels` gives them.
     score : callable
         ``score(labels, probabilities)``, the probabilities of shape (n, n_classes);
         larger is better.
     **grid : iterables
-        Values to try, by the name of the setting of `fit_forest`, ``n_scales`` among
+        Values to try, by the name of the setting of `fit_trees`, ``n_scales`` among
         them; all combinations are tried.
 
     Returns
     -------
     dict
-        Keywords for `fit_forest`, of the largest score.
+        Keywords for `fit_trees`, of the largest score.
     """
 
     def quality(settings):
-        forest = fit_forest(train, **settings)
-        return score(val[1], forest.predict_proba(val[0]))
+        trees = fit_trees(build, train, **settings)
+        return score(val[1], trees.predict_proba(val[0]))
 
     every = [dict(zip(grid, v, strict=True)) for v in product(*grid.values())]
     return max(every, key=quality)
 
 
-def forest_probabilities(forest: Pipeline, image, n_scales: int = 8) -> np.ndarray:
-    """Give a forest's probabilities for every pixel of an image.
+def tree_probabilities(trees: Pipeline, image, n_scales: int = 8) -> np.ndarray:
+    """Give the probabilities that trees have for every pixel of an image.
 
     Parameters
     ----------
-    forest : sklearn.pipeline.Pipeline
+    trees : sklearn.pipeline.Pipeline
         Fitted to features of as many scales.
     image : array, shape (height, width)
     n_scales : int
@@ -232,7 +272,8 @@ def forest_probabilities(forest: Pipeline, image, n_scales: int = 8) -> np.ndarr
     -------
     array, shape (height, width, n_classes)
     """
-    found = forest.predict_proba(pixel_features(image, n_scales))
+    with threadpool_limits(1, "openmp"):
+        found = trees.predict_proba(pixel_features(image, n_scales))
     return found.reshape(*np.shape(image), -1)
 
 
