@@ -43,42 +43,46 @@ const done = arguments[0];
 const ready = window.MathJax?.startup?.promise ?? Promise.resolve();
 ready.then(() => requestAnimationFrame(() => requestAnimationFrame(() => done())));
 """
-# One element of each kind that has text of its own. A kind is an element and all that
-# it lies in, by name, class and style: the same kind has the same colours on any page.
-# Sections have none, however deep, and the text of formulas is for readers aloud.
-KINDS = """
-const kinds = {};
+# Mark an element of each look that was not seen before, and return all looks: colour
+# and size of a text, and the colours of all that it lies in. The same look has the same
+# contrast on any page. The text of formulas is for readers aloud.
+LOOKS = """
+const known = new Set(arguments[0]), looks = new Set(), behind = new Map([[null, ""]]);
+const ground = (e) => {
+    if (!behind.has(e)) {
+        const s = getComputedStyle(e);
+        const own = [s.backgroundColor, s.backgroundImage, s.opacity, s.filter].join();
+        const clear = own == "rgba(0, 0, 0, 0),none,1,none";
+        behind.set(e, (clear ? "" : own + "/") + ground(e.parentElement));
+    }
+    return behind.get(e);
+};
 for (const e of document.body.querySelectorAll("*")) {
+    e.removeAttribute("data-look");
     if (![...e.childNodes].some((n) => n.nodeType == 3 && n.data.trim())) continue;
-    if (e.closest("mjx-container")) continue;
-    let kind = "";
-    for (let part = e; part; part = part.parentElement)
-        if (part.tagName != "SECTION")
-            kind += [part.tagName, part.className, part.getAttribute("style")] + " ";
-    if (!(kind in kinds) && e.checkVisibility()) kinds[kind] = e;
+    if (e.closest("mjx-container") || !e.checkVisibility()) continue;
+    const s = getComputedStyle(e);
+    const look = [s.color, s.fontSize, s.fontWeight, s.textShadow, ground(e)].join();
+    if (!known.has(look) && !looks.has(look)) e.setAttribute("data-look", "new");
+    looks.add(look);
 }
-return kinds;
+return [...looks];
+"""
+# The rule of contrast looks at what is marked.
+MARKED = """
+axe.configure({rules: [{id: "color-contrast", selector: "[data-look]"}]});
 """
 AXE = """
-const [where, options, done] = arguments;
-axe.run(where ?? document, {...options, resultTypes: ["violations"]}).then((found) =>
+const [options, done] = arguments;
+axe.run(document, {...options, resultTypes: ["violations"]}).then((found) =>
     done(found.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 120))]))
 );
 """
-ALL = {
-    "runOnly": ["wcag2a", "wcag2aa"],
-    "rules": {"color-contrast": {"enabled": False}},
-}
-# Width of the screen [pixels], mode, rules of axe, whether colours are looked at.
+# Width of the screen [pixels], mode, rules of axe.
 SCREENS = {
-    "on a desktop": (1280, "light", ALL, True),
-    "in dark mode": (1280, "dark", None, True),
-    "on a phone": (
-        390,
-        "light",
-        {"runOnly": ["scrollable-region-focusable", "image-alt"]},
-        False,
-    ),
+    "on a phone": (390, "light", ["scrollable-region-focusable", "image-alt"]),
+    "on a desktop": (1280, "light", ["wcag2a", "wcag2aa"]),
+    "in dark mode": (1280, "dark", ["color-contrast"]),
 }
 
 
@@ -115,7 +119,7 @@ def browser():
     driver = webdriver.Chrome(options=options, service=service)
     axe = (resources.files("axe_core_python") / "axe.min.js").read_text()
     every_page = "Page.addScriptToEvaluateOnNewDocument"
-    driver.execute_cdp_cmd(every_page, {"source": axe})
+    driver.execute_cdp_cmd(every_page, {"source": axe + MARKED})
     return driver
 
 
@@ -128,14 +132,14 @@ def show(driver, width: int, mode: str) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
 
 
-def check(driver, page: Path, known: set) -> list[str]:
+def check(driver, page: Path, known: dict) -> list[str]:
     """Return what is wrong with a page, one sentence each.
 
-    The contrast of a kind of text is looked at once a mode; ``known`` is the set of
-    kinds that have been, and takes up those of this page.
+    The contrast of a look is checked once a mode: ``known`` holds, by screen, the
+    looks that have been, and takes up those of this page.
     """
     faults, loaded = [], 0
-    for where, (width, mode, rules, colours) in SCREENS.items():
+    for where, (width, mode, rules) in SCREENS.items():
         show(driver, width, mode)
         if width != loaded:  # scripts of the theme look at the width once
             driver.get(page.resolve().as_uri())
@@ -148,15 +152,12 @@ def check(driver, page: Path, known: set) -> list[str]:
             faults.append(f"wider than the screen {where}: {element}")
         for element in driver.execute_script(MOUSE_ONLY):
             faults.append(f"no key reaches {where}: {element}")
-        found = driver.execute_async_script(AXE, None, rules) if rules else []
-        if colours:
-            kinds = driver.execute_script(KINDS)
-            if new := [kinds[kind] for kind in kinds if (kind, mode) not in known]:
-                only = {"runOnly": ["color-contrast"]}
-                found += driver.execute_async_script(AXE, {"include": new}, only)
-            known |= {(kind, mode) for kind in kinds}
-        for rule, nodes in found:
-            faults += [f"{rule} {where}: {node}" for node in nodes[:3]]
+        seen = known.setdefault((width, mode), set())
+        looks = driver.execute_script(LOOKS, list(seen))
+        if rules != ["color-contrast"] or not seen.issuperset(looks):
+            for rule, nodes in driver.execute_async_script(AXE, {"runOnly": rules}):
+                faults += [f"{rule} {where}: {node}" for node in nodes[:3]]
+        seen.update(looks)
     for entry in driver.get_log("browser"):
         if entry["level"] in ("SEVERE", "WARNING"):
             faults.append(f"console: {entry['message'][:200]}")
@@ -176,7 +177,7 @@ def other_hosts(driver) -> list[str]:
 
 def look(html: Path, pages: list[Path]) -> list[str]:
     """Return what is wrong with pages of a built book."""
-    driver, faults, known = browser(), [], set()
+    driver, faults, known = browser(), [], {}
     try:
         for page in pages:
             name = page.relative_to(html)

@@ -94,7 +94,6 @@ def template_objects(
     float32 array, shape (n, size, size, 1)
         Values 0.2 to 1 in the objects, 0 between them.
     """
-    axis = np.arange(size)
     images = np.zeros((n, size, size, 1), np.float32)
     for image in images[..., 0]:
         taken = np.zeros((size, size), bool)
@@ -102,19 +101,24 @@ def template_objects(
         for _ in range(40 * n_objects):
             half = rng.integers(3, 5)
             row, column = rng.integers(half + 1, size - half - 1, 2)
-            y, x = axis[:, None] - row, axis[None, :] - column
-            far = _distance(y, x, is_disc=rng.random() < 0.5)
-            square = _distance(y, x, is_disc=False)
-            hollow = rng.random() < 0.5
-            if taken[square <= half + 1].any():
+            is_disc, hollow = rng.random() < 0.5, rng.random() < 0.5
+            if taken[_square(row, column, half + 1)].any():
                 continue
-            taken |= square <= half
+            here = _square(row, column, half)
+            taken[here] = True
+            y, x = np.ogrid[-half : half + 1, -half : half + 1]
+            far = _distance(y, x, is_disc=is_disc)
             inside = (far <= half) & (far > half - 2) if hollow else far <= half
-            image[inside] = rng.uniform(0.2, 1)
+            image[here][inside] = rng.uniform(0.2, 1)
             placed += 1
             if placed == n_objects:
                 break
     return images
+
+
+def _square(row, column, half):
+    """The pixels of a square around a pixel."""
+    return np.s_[row - half : row + half + 1, column - half : column + half + 1]
 
 
 def _distance(y, x, *, is_disc):
