@@ -1,16 +1,19 @@
 """Pages elsewhere: the environments are what they say, and memory is enough."""
 
+import csv
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import elsewhere  # noqa: E402
+import notebooks  # noqa: E402
 
 
 def names(pins):
@@ -63,3 +66,18 @@ def test_the_first_cell_finds_colab_and_this_checkout(tmp_path):
     )
     assert done.stdout == "True\n"
     assert settings["GIT_CONFIG_VALUE_0"].startswith("https://")
+
+
+def measured(place):
+    path = ROOT / "benchmarks" / "results" / "elsewhere.csv"
+    with path.open(newline="") as file:
+        return {r["page"]: r for r in csv.DictReader(file) if r["place"] == place}
+
+
+@pytest.mark.parametrize("place", ["colab", "binder"])
+def test_every_page_was_executed_and_fits_into_the_memory_of_binder(place):
+    rows = measured(place)
+    pages = {p.relative_to(ROOT / "book").as_posix() for p in notebooks.pages([], ROOT)}
+    assert rows.keys() == pages
+    for page, row in rows.items():
+        assert float(row["peak MB"]) < 1800, page
