@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-
 from learning import assert_it_learns
 
 from srtools.models import unet, unet_3layer, unet_4layer
