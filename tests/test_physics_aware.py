@@ -276,8 +276,8 @@ def test_other_precisions_train_and_predict_nearly_the_same(
     found = model.predict_on_batch(pairs[0])
     assert found.dtype == model.compute_dtype
     assert np.abs(found - expected).max() < off * np.abs(expected).max()
-    model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
-    loss = learn(model, *pairs, steps=30)
+    model.compile(keras.optimizers.SGD(0.5), "mean_squared_error")
+    loss = learn(model, *pairs, steps=10)
     assert np.isfinite(loss).all() and loss[-1] < loss[0]
 
 
