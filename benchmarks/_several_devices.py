@@ -39,6 +39,7 @@ def train(x, y, beam, batch=BATCH):
     keras.utils.set_random_seed(0)
     model = fbp_unet(beam, filters=(8, 16))
     model.compile(keras.optimizers.Adam(1e-3), "mean_squared_error")
+    model.optimizer.build(model.trainable_variables)  # else it is traced twice
     how = {"batch_size": batch, "epochs": EPOCHS, "shuffle": False, "verbose": 0}
     return model.fit(x, y, **how).history["loss"]
 

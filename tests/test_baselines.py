@@ -28,6 +28,12 @@ def scan():
     return beam, images, clean, gaussian_noise(clean, 5, rng=rng)
 
 
+@pytest.fixture(scope="module")
+def best_tv(scan):
+    beam, images, _, noisy = scan
+    return tune_tv(beam, noisy[:12], images[:12])
+
+
 def test_sirt_approaches_the_measurement_and_stays_positive(scan):
     beam, images, clean, _ = scan
     residuals = [
@@ -55,7 +61,7 @@ def tv_objective(beam, sinograms, weight, smoothing=0.0):
 
 
 def test_tv_lowers_its_own_objective_and_stays_positive(scan):
-    beam, images, _, noisy = scan
+    beam, images, noisy = scan[0], scan[1][:6], scan[3][:6]
     objective = tv_objective(beam, noisy, 1)
     found = tv(beam, noisy, weight=1)
     assert found.min() >= 0 and found.shape == images.shape
@@ -111,11 +117,10 @@ def test_tv_finds_the_minimum_that_another_solver_finds():
     assert np.abs(found - image).max() > 0.1  # neither is just the truth
 
 
-def test_tv_rises_to_its_best_weight_and_falls_behind_it(scan):
-    beam, images, _, noisy = scan
-    best = tune_tv(beam, noisy, images)["weight"]
-    factors = np.geomspace(1 / 8, 8, 7)
-    scores = [psnr(images, tv(beam, noisy, weight=best * f)).mean() for f in factors]
+def test_tv_rises_to_its_best_weight_and_falls_behind_it(scan, best_tv):
+    beam, images, noisy = scan[0], scan[1][:12], scan[3][:12]
+    weights = best_tv["weight"] * np.geomspace(1 / 8, 8, 7)
+    scores = [psnr(images, tv(beam, noisy, weight=w)).mean() for w in weights]
     assert np.argmax(scores) == 3
     assert (np.diff(scores)[:3] > 0).all() and (np.diff(scores)[3:] < 0).all()
 
@@ -125,7 +130,7 @@ def test_the_unit_of_the_data_is_that_of_the_image_and_changes_nothing_else(
     scan, scale
 ):
     beam, images, _, noisy = scan
-    few, truth = noisy[:6], images[:6]
+    few, truth = noisy[:3], images[:3]
     for method in (
         lambda y: beam.fbp(y, filter="hann"),
         lambda y: sirt(beam, y, iterations=20),
@@ -154,7 +159,7 @@ def test_an_image_does_not_depend_on_what_else_is_in_the_batch(scan):
 def test_the_best_weight_is_found_wherever_it_is():
     rng = np.random.default_rng(0)
     beam = ParallelBeam(32, np.linspace(0, 180, 24, endpoint=False))
-    images = random_shapes(4, 32, rng=rng)
+    images = random_shapes(2, 32, rng=rng)
     best = {
         noise: tune_tv(
             beam, gaussian_noise(beam.project(images), noise, rng=rng), images
@@ -225,12 +230,11 @@ def test_denoising_agrees_with_scikit_image_run_to_the_end():
         denoise_tv(noisy[0], weight=1)
 
 
-def test_tuned_baselines_rank_as_the_literature_has_them(scan):
+def test_tuned_baselines_rank_as_the_literature_has_them(scan, best_tv):
     beam, images, _, noisy = scan
     check, test = slice(12), slice(12, None)
     best_fbp = tune_fbp(beam, noisy[check], images[check])
     best_sirt = tune_sirt(beam, noisy[check], images[check])
-    best_tv = tune_tv(beam, noisy[check], images[check])
     ramp, fbp, iterative, edges = (
         psnr(images[test], found).mean()
         for found in (

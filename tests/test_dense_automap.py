@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from learning import assert_it_learns, learn
 
 from srtools.models import automap, dense_reconstruct
 from srtools.phantoms import random_shapes
@@ -28,26 +29,22 @@ def test_training_moves_every_weight_and_lowers_the_loss(build, pairs):
     keras.utils.set_random_seed(0)
     model = build()
     model.compile(keras.optimizers.Adam(1e-3), "mean_squared_error")
-    before = model.get_weights()
-    loss = model.fit(*pairs, batch_size=10, epochs=25, verbose=0).history["loss"]
-    both = zip(model.weights, before, model.get_weights(), strict=True)
-    assert not [w.path for w, old, new in both if np.array_equal(old, new)]
-    assert loss[-1] < loss[0] / 2
+    assert_it_learns(model, *pairs, steps=100)
 
 
 def test_a_saved_network_predicts_the_same(tmp_path, build, pairs):
     sinograms = pairs[0][:3]
     model = build()
-    expected = model.predict(sinograms, verbose=0)
+    expected = model.predict_on_batch(sinograms)
     assert expected.shape == (3, 16, 16, 1)
     model.save(tmp_path / "a.keras")
     loaded = keras.saving.load_model(tmp_path / "a.keras")
-    assert np.allclose(loaded.predict(sinograms, verbose=0), expected, atol=1e-6)
+    assert np.allclose(loaded.predict_on_batch(sinograms), expected, atol=1e-6)
     model.save_weights(tmp_path / "a.weights.h5")
     other = build()
-    assert not np.allclose(other.predict(sinograms, verbose=0), expected, atol=1e-4)
+    assert not np.allclose(other.predict_on_batch(sinograms), expected, atol=1e-4)
     other.load_weights(tmp_path / "a.weights.h5")
-    assert np.allclose(other.predict(sinograms, verbose=0), expected, atol=1e-6)
+    assert np.allclose(other.predict_on_batch(sinograms), expected, atol=1e-6)
 
 
 def test_the_scaling_is_inside(build, pairs):
@@ -81,14 +78,12 @@ def test_the_features_of_automap_pay_for_their_l1_norm(pairs):
     paying = automap(20, 6, size=16, filters=4, sparsity=0.3)
     paying.set_weights(free.get_weights())
     features = keras.Model(free.input, free.get_layer("conv2").output)
-    mean = np.abs(features.predict(sinograms, verbose=0)).mean()
+    mean = np.abs(features.predict_on_batch(sinograms)).mean()
     assert mean > 0
     losses = []
     for model in (free, paying):
         model.compile("sgd", "mean_squared_error")
-        losses.append(
-            model.evaluate(sinograms, images, batch_size=len(images), verbose=0)
-        )
+        losses.append(float(model.test_on_batch(sinograms, images)))
     assert losses[1] - losses[0] == pytest.approx(0.3 * mean, rel=1e-3)
 
 
@@ -98,9 +93,9 @@ def test_sparsity_makes_features_small(pairs):
         keras.utils.set_random_seed(0)
         model = automap(20, 6, size=16, filters=4, sparsity=sparsity)
         model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
-        model.fit(*pairs, batch_size=10, epochs=8, verbose=0)
+        learn(model, *pairs, steps=32)
         features = keras.Model(model.input, model.get_layer("conv2").output)
-        found.append(np.abs(features.predict(pairs[0], verbose=0)).mean())
+        found.append(np.abs(features.predict_on_batch(pairs[0])).mean())
     assert found[1] < found[0] / 2
 
 

@@ -1,3 +1,4 @@
+import functools
 from urllib.error import URLError
 
 import keras
@@ -83,10 +84,10 @@ def test_resnet_sees_what_it_was_trained_to_see(monkeypatch, two_kinds):
 
 
 def test_random_resnet_features_separate_kinds(monkeypatch, two_kinds):
-    original = keras.applications.ResNet50
     keras.utils.set_random_seed(0)
+    once = functools.cache(keras.applications.ResNet50)
     monkeypatch.setattr(
-        keras.applications, "ResNet50", lambda **k: original(**k | {"weights": None})
+        keras.applications, "ResNet50", lambda **k: once(**k | {"weights": None})
     )
     assert resnet50_features((16, 12)).output_shape == (None, 2048)
     places = dimension_reducer(

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.ndimage import shift
-from skimage.transform import iradon, radon
+from skimage.transform import iradon, radon, resize
 
 from srtools.metrics import psnr
 from srtools.phantoms import circle, ellipses, random_shapes
@@ -195,13 +195,14 @@ def test_the_views_beside_a_missing_wedge_do_not_stand_for_all_of_it(
 def test_an_object_comes_back_in_place_wherever_the_axis_is(rng, turn, axis):
     images = random_shapes(20, 64, rng=rng) * circle(64, 26)[:, :, None]
     images = images[images.any(axis=(1, 2, 3))]
-    angles = np.linspace(0, turn, turn // 2, endpoint=False)
+    angles = np.linspace(0, turn, 90, endpoint=False)
     centred, moved = ParallelBeam(64, angles), ParallelBeam(64, angles, axis=axis)
     sinograms = moved.project(images)
     expected = psnr(images, centred.fbp(centred.project(images))).mean()
     assert psnr(images, moved.fbp(sinograms)).mean() > expected - 1
     assert psnr(images, centred.fbp(sinograms)).mean() < expected - 4
-    few = images[:5]
+    few, views = images[:2], angles[::3]
+    centred, moved = ParallelBeam(64, views), ParallelBeam(64, views, axis=axis)
     for method in (
         lambda beam, y: sirt(beam, y, iterations=30),
         lambda beam, y: tv(beam, y, weight=1, iterations=100),
@@ -285,21 +286,16 @@ def test_the_ramp_filter_keeps_the_mean():
 
 def test_fbp_of_the_ellipses_benchmark_gives_the_published_figure(rng):
     # Hann with frequency scaling 0.641 gives 24.18 dB (doi:10.1088/1361-6420/aba415).
-    images = ellipses(300, 128, rng=rng)
+    images = ellipses(150, 128, rng=rng)
     angles = np.linspace(0, 180, 30, endpoint=False)
-    fine = np.stack([_upscale(i[..., 0]) for i in images])[..., None]
+    enlarge = resize(np.eye(128, dtype="f4"), (400, 128), order=1)  # along one side
+    fine = (enlarge @ images[..., 0] @ enlarge.T)[..., None]
     scan = ParallelBeam(400, angles, 183, detector_spacing=400 / 128)
     sinograms = scan.project(fine) * 128 / 400
     spread = 0.025 * np.abs(sinograms).mean(axis=(1, 2, 3), keepdims=True)
     sinograms += spread * rng.normal(size=sinograms.shape)
     found = ParallelBeam(128, angles, 183).fbp(sinograms, filter="hann", cutoff=0.641)
     assert psnr(images, found, data_range=None).mean() == pytest.approx(24.18, abs=0.3)
-
-
-def _upscale(image):
-    from skimage.transform import resize
-
-    return resize(image, (400, 400), order=1)
 
 
 def test_gaussian_noise_is_in_percent_of_the_largest_value(rng):

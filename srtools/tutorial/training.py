@@ -115,6 +115,8 @@ def trained(
         return Training(card.history, card.seconds, card.hardware, loaded=True)
 
     _start_anew(model, seed)
+    # Otherwise Keras traces the first step twice, which takes seconds.
+    model.optimizer.build(model.trainable_variables)
     settings = dict(fit)
     epochs = fit.get("epochs", 1)
     fit["callbacks"] = [*fit.get("callbacks", ()), _progress(name, epochs)]
