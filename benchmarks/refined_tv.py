@@ -1,0 +1,207 @@
+"""Start from TV: does a network that sees the TV image improve on it, and where?
+
+    python benchmarks/refined_tv.py
+
+Writes results/refined_tv.csv. A U-Net sees FBP and TV of 30 views and learns what to
+add to TV; or it sees one of the two alone. The lesson is the mixture of
+benchmarks/few_views.py, or that and drawn bodies, each slice with noise of 0.3 to 2 %
+and TV of one of three weights: the network should not depend on either. Samples, tooth
+and judges are those of benchmarks/few_views.py. The weight of TV is tuned on slices
+that teach or, for the tooth, on views that are used; networks get the same TV image,
+and nothing of them is tuned. What is in the table already is not made again.
+"""
+
+from dataclasses import replace
+from functools import cache
+
+import _record
+import few_views
+import keras
+import numpy as np
+from few_views import BEAM, EPOCHS, FILTERS, JUDGE, LEARN, STEPS, TUNE, VOLUMES
+from keras import layers
+from tooth_few_views import bodies
+
+from srtools.datasets import fetch
+from srtools.metrics import psnr
+from srtools.models import SubPixels, unet
+from srtools.scan import misfit, read_scan, tune_by_views
+from srtools.tomography import gaussian_noise, tune_tv, tv
+
+BATCH, WEIGHTS = 4, (0.5, 1.0, 2.0)
+SAMPLES = (*VOLUMES, "shapes")
+CHANNELS = {"FBP and TV": slice(0, 2), "TV": slice(1, 2), "FBP": slice(0, 1)}
+LESSONS = [("FBP and TV", lesson, 1) for lesson in ("mixture", "and bodies")]
+LESSONS += [("TV", "mixture", 1), ("FBP", "mixture", 1)]
+LESSONS += [("FBP and TV", "mixture", seed) for seed in (2, 3)]
+LESSONS += [("FBP and TV", "and bodies", seed) for seed in (2, 3)]
+
+
+def drafts(beam, y, weight, iterations=180):
+    """FBP and TV as two channels (n, 128, 128, 2)."""
+    image = tv(beam, y, weight=weight, iterations=iterations)
+    return np.concatenate([beam.fbp(y), image], axis=-1)
+
+
+@cache
+def pairs(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Drafts and slices of a sample; a third of them with TV of each weight."""
+    rng, seen = np.random.default_rng(3), []
+    images = bodies() if name == "bodies" else few_views.slices(name, LEARN)
+    parts = [images[k :: len(WEIGHTS)] for k in range(len(WEIGHTS))]
+    largest = BEAM.project(images).max()
+    for part, weight in zip(parts, WEIGHTS, strict=True):
+        y = BEAM.project(part)
+        noise = gaussian_noise(0 * y, 1.0, rng=rng, largest=largest)
+        noise *= np.exp(rng.uniform(np.log(0.3), np.log(2), (len(y), 1, 1, 1)))
+        seen.append(drafts(BEAM, y + noise, weight, iterations=100))
+    return np.concatenate(seen), np.concatenate(parts)
+
+
+class Drafts(keras.utils.PyDataset):
+    """Batches of drafts and slices, in their eight symmetries."""
+
+    def __init__(self, names):
+        super().__init__()
+        seen, truth = zip(*map(pairs, names), strict=True)
+        self._seen, self._truth = np.concatenate(seen), np.concatenate(truth)
+        self._channels, self._epoch = slice(0, 2), 0
+
+    def of(self, channels):
+        """Show these channels from now on."""
+        self._channels, self._epoch = channels, 0
+        return self
+
+    def __len__(self):
+        """Return the number of batches an epoch."""
+        return few_views.BATCH * STEPS // BATCH
+
+    def __getitem__(self, index):
+        """Return a batch; quarter turns and mirrors map the 30 views on themselves."""
+        rng = np.random.default_rng((0, self._epoch, index))
+        chosen = rng.integers(len(self._seen), size=BATCH)
+        mirror, quarters = rng.choice([1, -1]), rng.integers(4)
+        pair = self._seen[chosen][..., self._channels], self._truth[chosen]
+        return tuple(np.rot90(x[:, :, ::mirror], quarters, (1, 2)) for x in pair)
+
+    def on_epoch_end(self):
+        """Draw other batches in the next epoch."""
+        self._epoch += 1
+
+
+def refiner(n_channels: int) -> keras.Model:
+    """The last channel, plus what a U-Net makes of all; at first nothing.
+
+    As in `srtools.models.fusion_refine` it works at half the resolution.
+    """
+    seen = keras.Input((128, 128, n_channels))
+    strides = {"strides": 2, "padding": "same", "activation": "relu"}
+    half = layers.Conv2D(FILTERS[1], 4, **strides)(seen)
+    maps = unet((64, 64, FILTERS[1]), FILTERS[1], filters=FILTERS[1:])(half)
+    change = layers.Conv2D(4, 1, kernel_initializer="zeros")(maps)
+    image = layers.Add()([seen[..., -1:], SubPixels(2)(change)])
+    return keras.Model(seen, image)
+
+
+def teach(seen: str, data: Drafts, seed: int) -> keras.Model:
+    """Train a network on some channels of the drafts."""
+    channels = CHANNELS[seen]
+    falling = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * len(data))
+    keras.utils.set_random_seed(seed)
+    model = refiner(channels.stop - channels.start)
+    model.compile(keras.optimizers.Adam(falling), "mean_squared_error")
+    model.fit(data.of(channels), epochs=EPOCHS, verbose=0)
+    return model
+
+
+def mean_of_eight(network, seen):
+    """Mean of the answers in eight orientations, turned back."""
+    mean = 0
+    for mirror in (1, -1):
+        for quarters in range(4):
+            turned = np.rot90(seen[:, :, ::mirror], quarters, (1, 2))
+            answer = np.rot90(network.predict(turned, verbose=0), -quarters, (1, 2))
+            mean += answer[:, :, ::mirror] / 8
+    return mean
+
+
+def questions(weights: dict) -> dict:
+    """Drafts of all that is judged, and how to judge an image."""
+    asked = {}
+    for name in SAMPLES:
+        largest = float(BEAM.project(few_views.slices(name, LEARN)).max())
+        if name not in weights:
+            some = few_views.slices(name, TUNE)
+            seen = few_views.measure(some, largest, seed=2)
+            weights[name] = tune_tv(BEAM, seen, some)["weight"]
+        truth = few_views.slices(name, JUDGE)
+        seen = drafts(BEAM, few_views.measure(truth, largest), weights[name])
+        asked[name] = seen, lambda x, truth=truth: {"psnr": psnr(truth, x).mean()}
+    few, judge, unit = tooth()
+    for name, used in few.items():
+        if name not in weights:
+            grid = np.geomspace(0.1, 12, 9)
+            best, _ = tune_by_views(used, tv, 0, every=6, weight=grid)
+            weights[name] = best["weight"]
+        seen = drafts(used.beam(), used.sinograms(0) / unit, weights[name])
+        asked[name] = seen, judge
+    return asked
+
+
+def tooth() -> tuple:
+    """Scans of few views of the tooth, their judge, and the unit of the images."""
+    beam, unseen = few_views.tooth_views(k for k in range(180) if k % 6)
+    reference = beam.fbp(unseen)
+    unit = np.percentile(reference, 99.9)
+    scan = read_scan(fetch("tooth")).corrected(few_views.join)
+    scan = replace(scan, axis=63.5, n_translations=128)
+
+    def judge(image):
+        found = {"psnr": psnr(reference / unit, image)[0]}
+        return found | {"misfit": misfit(beam, image, unseen / unit)[0]}
+
+    few = {f"tooth, {n} views": scan.views(range(0, 180, 180 // n)) for n in (30, 15)}
+    return few, judge, unit
+
+
+def row(about: dict, judged_on: str, answer: str, found: dict) -> dict:
+    """A row of the table."""
+    digits = {"psnr": ".2f", "misfit": ".4f"}
+    found = {key: format(value, digits[key]) for key, value in found.items()}
+    return {**about, "judged_on": judged_on, "answer": answer, **found}
+
+
+def main() -> None:
+    """Train what is missing; write the table after each network."""
+    rows = _record.read("refined_tv")
+    done = {(r["sees"], r["taught_by"], r["seed"]) for r in rows}
+    weights = {r["judged_on"]: float(r["weight"]) for r in rows if r["weight"]}
+    asked = questions(weights)
+    if not done:
+        for name, (seen, judge) in asked.items():
+            about = {"sees": "TV alone", "taught_by": "", "seed": ""}
+            about["weight"] = f"{weights[name]:.4g}"
+            rows.append(row(about, name, "one", judge(seen[..., 1:])))
+        print(*rows, sep="\n", flush=True)
+        _record.write("refined_tv", rows)
+    data = {}
+    for sees, lesson, seed in LESSONS:
+        if (sees, lesson, str(seed)) in done:
+            continue
+        if lesson not in data:
+            names = (*SAMPLES, "bodies") if lesson == "and bodies" else SAMPLES
+            data[lesson] = Drafts(names)
+        network = teach(sees, data[lesson], seed)
+        about = {"sees": sees, "taught_by": lesson, "seed": seed}
+        for name, (seen, judge) in asked.items():
+            seen = seen[..., CHANNELS[sees]]
+            one = network.predict(seen, verbose=0)
+            rows.append(row(about, name, "one", judge(one)))
+            many = mean_of_eight(network, seen)
+            rows.append(row(about, name, "mean of eight", judge(many)))
+        _record.write("refined_tv", rows)
+        print(*rows[-12:], sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
