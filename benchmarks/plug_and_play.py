@@ -28,8 +28,8 @@ from srtools.models import unet
 from srtools.scan import tune_by_views
 from srtools.tomography import noise_level, tune
 
-GRID = {"last": [0.01, 0.02, 0.04], "weight": [0.03, 0.1, 0.3, 1.0, 3.0]}
-STEPS, BATCH, LARGEST = 160, 4, 0.3
+GRID = {"last": [0.01, 0.03], "weight": [0.1, 0.3, 1.0, 3.0]}
+STEPS, BATCH, LARGEST = 80, 4, 0.3
 
 
 class Noisy(keras.utils.PyDataset):
