@@ -20,13 +20,13 @@ import keras
 import numpy as np
 from few_views import BEAM, EPOCHS, FILTERS, JUDGE, LEARN, TUNE, VOLUMES
 from keras import layers
-from refined_tv import row, tooth
+from refined_tv import explain, row, tooth
 
 from srtools.datasets import crops
 from srtools.metrics import psnr
 from srtools.models import unet
 from srtools.scan import tune_by_views
-from srtools.tomography import noise_level, tune
+from srtools.tomography import tune
 
 GRID = {"last": [0.01, 0.03], "weight": [0.1, 0.3, 1.0, 3.0]}
 STEPS, BATCH, LARGEST = 80, 4, 0.3
@@ -82,7 +82,6 @@ def teach(names, seed: int) -> keras.Model:
 
 def plug_and_play(denoiser, beam, y, *, last, weight, iterations=30):
     """Reconstruct images that explain the views and that the denoiser leaves alone."""
-    precise = 1 / noise_level(y)[:, None, None, None] ** 2
     level = np.geomspace(LARGEST / 2, last, 2 * iterations // 3)
     level = np.append(level, np.full(iterations - len(level), last))
     turns = [(mirror, quarters) for mirror in (1, -1) for quarters in range(4)]
@@ -92,30 +91,8 @@ def plug_and_play(denoiser, beam, y, *, last, weight, iterations=30):
         noisy = np.rot90(image[:, :, ::mirror], quarters, (1, 2))
         clean = np.asarray(denoiser(with_level(noisy, now)))
         plain = np.rot90(clean, -quarters, (1, 2))[:, :, ::mirror]
-        hold = weight / now**2
-        image = explain(beam, y, precise, plain, hold)
+        image = explain(beam, y, plain, weight / now**2, steps=6)
     return plain * beam.field_of_view[:, :, None]
-
-
-def explain(beam, y, precise, plain, hold, steps=6):
-    """Minimise precise |A x - y|^2 + hold |x - plain|^2 by conjugate gradients."""
-
-    def normal(x):
-        return precise * beam.backproject(beam.project(x)) + hold * x
-
-    def dot(a, b):
-        return (a * b).sum(axis=(1, 2, 3), keepdims=True)
-
-    image = plain
-    left = precise * beam.backproject(y - beam.project(plain))
-    ahead, size = left, dot(left, left)
-    for _ in range(steps):
-        bent = normal(ahead)
-        along = size / np.maximum(dot(ahead, bent), 1e-30)
-        image, left = image + along * ahead, left - along * bent
-        before, size = size, dot(left, left)
-        ahead = left + size / np.maximum(before, 1e-30) * ahead
-    return image.astype(np.float32)
 
 
 def main() -> None:
@@ -134,10 +111,8 @@ def main() -> None:
                 found = judge(method(scan.beam(), scan.sinograms(0), **best))
             else:
                 largest = float(BEAM.project(few_views.slices(name, LEARN)).max())
-                some, truth = (
-                    few_views.slices(name, TUNE),
-                    few_views.slices(name, JUDGE),
-                )
+                some = few_views.slices(name, TUNE)[::2]
+                truth = few_views.slices(name, JUDGE)
                 seen = few_views.measure(some, largest, seed=2)
                 best, _ = tune(partial(method, BEAM), seen, some, **GRID)
                 image = method(BEAM, few_views.measure(truth, largest), **best)

@@ -8,10 +8,12 @@ benchmarks/few_views.py, or that and drawn bodies, each slice with noise of 0.3 
 and TV of one of three weights: the network should not depend on either. Samples, tooth
 and judges are those of benchmarks/few_views.py. The weight of TV is tuned on slices
 that teach or, for the tooth, on views that are used; networks get the same TV image,
-and nothing of them is tuned. What is in the table already is not made again.
+and nothing of them is tuned. On the tooth the answer is changed a last time until it
+explains the views better, by as much as is best for views held out of those used. What
+is in the table already is not made again.
 """
 
-from functools import cache
+from functools import cache, partial
 
 import _record
 import few_views
@@ -24,9 +26,10 @@ from tooth_few_views import slices
 from srtools.metrics import psnr
 from srtools.models import SubPixels, unet
 from srtools.scan import misfit, tune_by_views
-from srtools.tomography import gaussian_noise, tune_tv, tv
+from srtools.tomography import gaussian_noise, noise_level, tune_tv, tv
 
 BATCH, WEIGHTS = 4, (0.5, 1.0, 2.0)
+HOLDS = 100.0, 300.0, 1e3, 3e3, 1e4, 1e6  # of the answer, against the views
 SAMPLES, JUDGED = (*VOLUMES, "shapes"), ("cement", "bone")
 CHANNELS = {"FBP and TV": slice(0, 2), "TV": slice(1, 2), "FBP": slice(0, 1)}
 LESSONS = {
@@ -127,6 +130,24 @@ def mean_of_eight(network, seen):
     return mean
 
 
+def explain(beam, y, image, hold, steps=8):
+    """Minimise |A x - y|^2 / noise^2 + hold |x - image|^2 by conjugate gradients."""
+    precise = 1 / noise_level(y)[:, None, None, None] ** 2
+    left = precise * beam.backproject(y - beam.project(image))
+    ahead, size = left, _dot(left, left)
+    for _ in range(steps):
+        bent = precise * beam.backproject(beam.project(ahead)) + hold * ahead
+        along = size / np.maximum(_dot(ahead, bent), 1e-30)
+        image, left = image + along * ahead, left - along * bent
+        before, size = size, _dot(left, left)
+        ahead = left + size / np.maximum(before, 1e-30) * ahead
+    return (image * beam.field_of_view[:, :, None]).astype(np.float32)
+
+
+def _dot(a, b):
+    return (a * b).sum(axis=(1, 2, 3), keepdims=True)
+
+
 def questions(weights: dict) -> dict:
     """Drafts of all that is judged, and how to judge an image."""
     asked = {}
@@ -165,6 +186,11 @@ def tooth() -> tuple:
     return few, judge, unit
 
 
+def then_the_views(ask, weight, beam, y, *, hold):
+    """Ask a method, and then the views how its answer has to be changed."""
+    return explain(beam, y, ask(drafts(beam, y, weight)), hold)
+
+
 def row(about: dict, judged_on: str, answer: str, found: dict) -> dict:
     """A row of the table."""
     digits = {"psnr": ".2f", "misfit": ".4f"}
@@ -178,11 +204,24 @@ def main() -> None:
     done = {(r["sees"], r["taught_by"], r["seed"]) for r in rows}
     weights = {r["judged_on"]: float(r["weight"]) for r in rows if r["weight"]}
     asked = questions(weights)
+    few, judge, unit = tooth()
+
+    def rows_of(about, answers):
+        for name, (seen, verdict) in asked.items():
+            for answer, ask in answers.items():
+                yield row(about, name, answer, verdict(ask(seen)))
+        answer, ask = list(answers.items())[-1]
+        for name, used in few.items():
+            used = used.corrected(lambda y: y / unit)
+            method = partial(then_the_views, ask, weights[name])
+            best, _ = tune_by_views(used, method, 0, every=6, hold=HOLDS)
+            found = judge(method(used.beam(), used.sinograms(0), **best))
+            yield row(about | best, name, f"{answer}, then the views", found)
+
     if not done:
-        for name, (seen, judge) in asked.items():
-            about = {"sees": "TV alone", "taught_by": "", "seed": ""}
-            about["weight"] = f"{weights[name]:.4g}"
-            rows.append(row(about, name, "one", judge(seen[..., 1:])))
+        about = {"sees": "TV alone", "taught_by": "", "seed": ""}
+        rows += rows_of(about, {"one": lambda seen: seen[..., 1:]})
+        rows = [r | {"weight": f"{weights[r['judged_on']]:.4g}"} for r in rows]
         print(*rows, sep="\n", flush=True)
         _record.write("refined_tv", rows)
     data = {}
@@ -192,15 +231,17 @@ def main() -> None:
         if lesson not in data:
             data[lesson] = Drafts(LESSONS[lesson])
         network = teach(sees, data[lesson], seed)
+
+        def one(seen, network=network, channels=CHANNELS[sees]):
+            return network.predict(seen[..., channels], verbose=0)
+
+        def many(seen, network=network, channels=CHANNELS[sees]):
+            return mean_of_eight(network, seen[..., channels])
+
         about = {"sees": sees, "taught_by": lesson, "seed": seed}
-        for name, (seen, judge) in asked.items():
-            seen = seen[..., CHANNELS[sees]]
-            one = network.predict(seen, verbose=0)
-            rows.append(row(about, name, "one", judge(one)))
-            many = mean_of_eight(network, seen)
-            rows.append(row(about, name, "mean of eight", judge(many)))
+        rows += rows_of(about, {"one": one, "mean of eight": many})
         _record.write("refined_tv", rows)
-        print(*rows[-8:], sep="\n", flush=True)
+        print(*rows[-10:], sep="\n", flush=True)
 
 
 if __name__ == "__main__":
