@@ -18,7 +18,7 @@ import _record
 import few_views
 import keras
 import numpy as np
-from few_views import BEAM, EPOCHS, FILTERS, JUDGE, LEARN, TUNE, VOLUMES
+from few_views import BEAM, FILTERS, JUDGE, LEARN, TUNE, VOLUMES
 from keras import layers
 from refined_tv import explain, row, tooth
 
@@ -28,8 +28,8 @@ from srtools.models import unet
 from srtools.scan import tune_by_views
 from srtools.tomography import tune
 
-GRID = {"last": [0.01, 0.03], "weight": [0.1, 0.3, 1.0, 3.0]}
-STEPS, BATCH, LARGEST = 80, 4, 0.3
+GRID = {"last": [0.01, 0.03], "weight": [0.3, 1.0, 3.0]}
+EPOCHS, STEPS, BATCH, LARGEST = 5, 80, 4, 0.3
 
 
 class Noisy(keras.utils.PyDataset):
@@ -80,7 +80,7 @@ def teach(names, seed: int) -> keras.Model:
     return model
 
 
-def plug_and_play(denoiser, beam, y, *, last, weight, iterations=30):
+def plug_and_play(denoiser, beam, y, *, last, weight, iterations=20):
     """Reconstruct images that explain the views and that the denoiser leaves alone."""
     level = np.geomspace(LARGEST / 2, last, 2 * iterations // 3)
     level = np.append(level, np.full(iterations - len(level), last))
