@@ -111,10 +111,15 @@ def join(y: np.ndarray) -> np.ndarray:
     return y[:, 104:488].reshape(len(y), 128, 3, -1, 1).mean(axis=2)
 
 
+def tooth_scan():
+    """The tooth with joined columns."""
+    scan = read_scan(fetch("tooth")).corrected(join)
+    return replace(scan, axis=63.5, n_translations=128)
+
+
 def tooth_views(numbers):
     """Geometry and line integrals of some views of the tooth, of its own unit."""
-    scan = read_scan(fetch("tooth")).corrected(join)
-    part = replace(scan, axis=63.5, n_translations=128).views(list(numbers))
+    part = tooth_scan().views(list(numbers))
     return part.beam(), part.sinograms(0)
 
 
