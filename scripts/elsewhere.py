@@ -64,7 +64,8 @@ def libraries_of(place: str) -> list[str]:
     if place == "colab":
         return COLAB
     if place == "binder":
-        return ["-r", str(ROOT / "binder" / "requirements.txt")]
+        lines = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
+        return [line for line in lines if not line.startswith("#")]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = project["dependencies"] + project["optional-dependencies"]["scan"]
     pins = [re.sub(r">=([\d.]+).*", r"==\1.*", name) for name in asked]
