@@ -173,7 +173,8 @@ def boosted_trees(columns: slice | list[int], **settings) -> Pipeline:
     columns : slice or list of int
         Of the features.
     **settings
-        Of `sklearn.ensemble.HistGradientBoostingClassifier`.
+        Of `sklearn.ensemble.HistGradientBoostingClassifier`; by default 50 large trees,
+        which predict in a third of the time of 200 small ones and are about as good.
 
     Returns
     -------
@@ -185,7 +186,9 @@ def boosted_trees(columns: slice | list[int], **settings) -> Pipeline:
     .. [1] Friedman, "Greedy function approximation: a gradient boosting machine",
        Ann. Statist. 29 (2001) 1189, doi:10.1214/aos/1013203451.
     """
-    settings = {"max_iter": 200, "early_stopping": False, "random_state": 0} | settings
+    few_and_large = {"max_iter": 50, "learning_rate": 0.2, "max_leaf_nodes": 127}
+    fixed = {"early_stopping": False, "random_state": 0}
+    settings = few_and_large | fixed | settings
     return _of_some(columns, HistGradientBoostingClassifier(**settings))
 
 
