@@ -62,12 +62,15 @@ def lesson(name: str, batch_size: int = BATCH, steps: int = STEPS) -> FreshNoise
 
 
 class Mixture(keras.utils.PyDataset):
-    """Batches with one slice of each sample, as many slices an epoch as of others."""
+    """Batches with one slice of each lesson, as many slices an epoch as of others.
 
-    def __init__(self, names):
+    ``make(k, batch_size=1, steps=...)`` makes the k-th of n lessons.
+    """
+
+    def __init__(self, n, make):
         super().__init__()
-        steps = BATCH * STEPS // len(names)
-        self._parts = [lesson(name, batch_size=1, steps=steps) for name in names]
+        steps = BATCH * STEPS // n
+        self._parts = [make(k, batch_size=1, steps=steps) for k in range(n)]
 
     def __len__(self):
         """Return the number of batches an epoch."""
@@ -86,8 +89,11 @@ class Mixture(keras.utils.PyDataset):
 
 def teach(teacher: str, seed: int) -> keras.Model:
     """Train a network, or load the one that the page has trained."""
-    mixture = teacher == "mixture"
-    data = Mixture((*VOLUMES, "shapes")) if mixture else lesson(teacher)
+    names = *VOLUMES, "shapes"
+    if teacher == "mixture":
+        data = Mixture(len(names), lambda k, **how: lesson(names[k], **how))
+    else:
+        data = lesson(teacher)
     falling = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * len(data))
     keras.utils.set_random_seed(seed)
     model = fbp_unet(BEAM, filters=FILTERS)

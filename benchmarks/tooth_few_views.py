@@ -138,28 +138,14 @@ def slices(name: str) -> np.ndarray:
     return DRAWN[name]() if name in DRAWN else few_views.slices(name, LEARN)
 
 
-class Lesson(keras.utils.PyDataset):
-    """Batches with one slice of each sample."""
+class Lesson(few_views.Mixture):
+    """Batches with one slice of each sample, with errors."""
 
     def __init__(self, names, errors=(), grey=False, seed=0):
-        super().__init__()
-        steps = BATCH * STEPS // len(names)
-        make = partial(Flawed, errors=errors, grey=grey, batch_size=1, steps=steps)
-        self._parts = [make(name, seed=seed + k) for k, name in enumerate(names)]
+        def make(k, **how):
+            return Flawed(names[k], errors, grey, seed=seed + k, **how)
 
-    def __len__(self):
-        """Return the number of batches an epoch."""
-        return len(self._parts[0])
-
-    def __getitem__(self, index):
-        """Return a batch: a pair of each sample."""
-        pairs = [part[index] for part in self._parts]
-        return tuple(np.concatenate(side) for side in zip(*pairs, strict=True))
-
-    def on_epoch_end(self):
-        """Draw other batches in the next epoch."""
-        for part in self._parts:
-            part.on_epoch_end()
+        super().__init__(len(names), make)
 
 
 LESSONS = {
