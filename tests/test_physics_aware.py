@@ -246,11 +246,11 @@ def test_compiled_and_uncompiled_training_agree(build, pairs):
     for compiled in (False, True):
         keras.utils.set_random_seed(0)
         model = build(BEAM)
-        sgd = keras.optimizers.SGD(1.0)
-        model.compile(sgd, "mean_squared_error", jit_compile=compiled)
-        losses.append(learn(model, *pairs, steps=3))
+        adam = keras.optimizers.Adam(3e-3)
+        model.compile(adam, "mean_squared_error", jit_compile=compiled)
+        losses.append(learn(model, *pairs, steps=20))
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
-    assert losses[0][-1] < 0.99 * losses[0][0]
+    assert losses[0][-1] < 0.95 * losses[0][0]
     assert model.jit_compile
     predicted = model.predict_on_batch(pairs[0][:5])  # a batch of another size
     assert np.allclose(predicted, ops.convert_to_numpy(model(pairs[0][:5])), atol=1e-4)
