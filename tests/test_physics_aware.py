@@ -164,6 +164,15 @@ def test_weights_fit_another_geometry(build):
     assert model(random(2, 23, 4, 1)).shape == (2, 20, 20, 1)
 
 
+def test_a_network_is_described_without_its_matrix():
+    model = fbp_unet(ParallelBeam(12, [3.0, 80.0]), filters=(4, 6))
+    model.summary(print_fn=lambda *args, **kwargs: None)
+    layer = model.get_layer("fbp")
+    assert "matrix" not in vars(layer.beam) and "_projector" not in vars(layer)
+    model(random(1, 12, 2, 1))
+    assert "matrix" in vars(layer.beam) and "_projector" in vars(layer)
+
+
 def test_names_of_layers_are_unique_and_the_same_each_time(build):
     names = [[layer.name for layer in build(BEAM).layers] for _ in range(2)]
     assert len(set(names[0])) == len(names[0])
@@ -173,8 +182,6 @@ def test_names_of_layers_are_unique_and_the_same_each_time(build):
 def test_layers_of_one_geometry_share_what_they_multiply_by():
     first, second = Projection(GEOMETRY), BackProjection(dict(GEOMETRY))
     other = Projection({**GEOMETRY, "axis": 7.5})
-    for layer in (first, second, other):
-        layer.build(None)
     assert first._projector is second._projector
     assert first._projector is not other._projector
     assert first._projector.norm == pytest.approx(BEAM.norm)

@@ -89,7 +89,7 @@ def test_trees_tell_textures_apart_where_thresholds_cannot(build):
     train = sample_pixels(*textures(2, seed=0), 300, n_scales=2, rng=rng)
     trees = fit_trees(build, train, 2, **FEW[build])
     images, truth = textures(1, seed=2)
-    chances = tree_probabilities(trees, images[0], 2)
+    chances = tree_probabilities(trees, images[0])
     assert chances.shape == (40, 48, 2)
     np.testing.assert_allclose(chances.sum(-1), 1)
     assert dice(truth[0], chances[..., 1] > 0.5) > 0.8
@@ -106,7 +106,7 @@ def test_in_noise_tuning_takes_the_scales_and_leaves_that_it_needs(build):
     assert best == {"n_scales": 4, "min_samples_leaf": 3, **FEW[build]}
     trees = fit_trees(build, train, **best)
     images, masks = scenes(1, 2, noise=0.5)
-    found = tree_probabilities(trees, images[0], 4)[..., 1] > 0.5
+    found = tree_probabilities(trees, images[0])[..., 1] > 0.5
     assert dice(masks[0], found) > 0.8
 
 

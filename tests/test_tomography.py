@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -73,6 +74,18 @@ def test_projection_keeps_the_mass_at_every_angle_and_spacing(rng, spacing, n):
     sinograms = ParallelBeam(64, ANGLES, n, detector_spacing=spacing).project(images)
     mass = sinograms.sum(axis=1) * spacing
     assert np.allclose(mass, images.sum(axis=(1, 2))[:, None], rtol=1e-4)
+
+
+def test_the_matrix_is_made_in_little_more_memory_than_it_takes():
+    beam = ParallelBeam(128, np.linspace(0, 180, 60, endpoint=False))
+    tracemalloc.start()
+    matrix = beam.matrix
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    entries = 128**2 * 60 * 3  # room for them; a quarter of it is not used
+    assert matrix.nnz < entries
+    assert peak < 1.4 * 8 * entries
+    assert matrix.has_canonical_format and matrix.data.min() >= 1e-6
 
 
 def test_a_pixel_on_the_axis_gives_a_straight_sinogram():

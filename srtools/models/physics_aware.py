@@ -1,5 +1,7 @@
 """Networks that are told the geometry: FBP + U-Net and learned primal-dual."""
 
+from functools import cached_property
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -20,9 +22,10 @@ class _Operator(keras.layers.Layer):
         self.geometry = geometry
         self.beam = ParallelBeam(**geometry)
 
-    def build(self, input_shape):
-        """Cut the matrix into what a network multiplies by."""
-        self._projector = projector(self.beam)
+    @cached_property
+    def _projector(self):
+        """What the network multiplies by: made when data come, since it is large."""
+        return projector(self.beam)
 
     def call(self, inputs):
         """Apply the operator in float32, whatever the precision of the network."""
@@ -102,8 +105,7 @@ class FilteredBackProjection(_Operator):
         self.filter, self.cutoff = filter, cutoff
 
     def build(self, input_shape):
-        """Build filter, weights of the projections, and matrix."""
-        super().build(input_shape)
+        """Build filter and weights of the projections."""
         n = self.beam.n_translations
         response = fbp_filter(n, self.filter, self.cutoff)
         kernel = fft.irfft(response)  # symmetric: convolution is a Toeplitz matrix

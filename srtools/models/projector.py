@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -151,13 +152,20 @@ def _cut(beam, n):
 
 
 def _constant(array):
-    """A tensor that outlives the graph, if any, inside which a layer is built."""
-    if keras.backend.backend() != "tensorflow":
-        return ops.convert_to_tensor(array)
-    import tensorflow as tf
+    """A tensor that outlives the graph inside which a layer may be first called."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
 
-    with tf.init_scope():
-        return tf.constant(array)
+        outside = tf.init_scope()
+    elif backend == "jax":
+        import jax
+
+        outside = jax.ensure_compile_time_eval()
+    else:
+        outside = nullcontext()
+    with outside:
+        return ops.convert_to_tensor(array)
 
 
 def linear(function, transposed):

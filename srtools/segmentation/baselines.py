@@ -221,8 +221,9 @@ def fit_trees(build: Build, train: tuple[Any, Any], n_scales: int, **settings):
         Fitted.
     """
     trees = build(slice(0, OF_A_SCALE * n_scales), **settings)
+    features, labels = train
     with threadpool_limits(1, "openmp"):  # more wait for each other on a busy machine
-        return trees.fit(*train)
+        return trees.fit(features[:, : OF_A_SCALE * n_scales], labels)
 
 
 def tune_trees(
@@ -255,28 +256,28 @@ def tune_trees(
 
     def quality(settings):
         trees = fit_trees(build, train, **settings)
-        return score(val[1], trees.predict_proba(val[0]))
+        return score(val[1], trees.predict_proba(val[0][:, : trees.n_features_in_]))
 
     every = [dict(zip(grid, v, strict=True)) for v in product(*grid.values())]
     return max(every, key=quality)
 
 
-def tree_probabilities(trees: Pipeline, image, n_scales: int = 8) -> np.ndarray:
+def tree_probabilities(trees: Pipeline, image) -> np.ndarray:
     """Give the probabilities that trees have for every pixel of an image.
 
     Parameters
     ----------
     trees : sklearn.pipeline.Pipeline
-        Fitted to features of as many scales.
+        Fitted to features of some scales, which are computed here again.
     image : array, shape (height, width)
-    n_scales : int
 
     Returns
     -------
     array, shape (height, width, n_classes)
     """
+    features = pixel_features(image, trees.n_features_in_ // OF_A_SCALE)
     with threadpool_limits(1, "openmp"):
-        found = trees.predict_proba(pixel_features(image, n_scales))
+        found = trees.predict_proba(features)
     return found.reshape(*np.shape(image), -1)
 
 
