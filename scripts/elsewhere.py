@@ -7,10 +7,10 @@
 
 Makes the environment in the cache folder, executes pages (all, by default) from their
 first cell, and writes benchmarks/results/elsewhere.csv: a row a place and page, with
-the seconds and the largest memory of the page's processes. What pages train or download
-is kept, as on the reader's machine. The Python is that of the place, where one can be
-had, and else this one. On Colab the clone is of the last commit here, and lies in
-/content, which must not be in use.
+the seconds and the largest memory of the page's processes. That of Binder is shown in
+book/start.md. What pages train or download is kept, as on the reader's machine. The
+Python is that of the place, where one can be had, and else this one. On Colab the clone
+is of the last commit here, and lies in /content, which must not be in use.
 """
 
 import argparse
@@ -48,6 +48,8 @@ COLAB = """distributed h5py==3.16.0 ipywidgets==7.7.1 joblib==1.5.3 keras==3.13.
     scikit-image==0.25.2 scikit-learn==1.6.1 scipy==1.16.3 tensorflow-cpu==2.20.0
     threadpoolctl tifffile==2026.8.16 tqdm""".split()
 CONTENT = Path("/content")  # where Colab's first cell works
+# Around the table of memory in book/start.md.
+MARKS = "<!-- memory of each page on Binder -->", "<!-- end of the table -->"
 EVERY = 0.2  # seconds between two looks at the memory
 
 
@@ -218,6 +220,8 @@ def main() -> int:
             row = {"place": place, "page": path.removeprefix("book/"), "with": version}
             row |= {"seconds": f"{seconds:.0f}", "peak MB": f"{peak / 1e6:.0f}"}
             keep(row)
+            if place == "binder":
+                show()
             print(f"{path}: {seconds:.0f} s, {peak / 1e6:.0f} MB", flush=True)
     return failed
 
@@ -230,6 +234,20 @@ names = [n for n in ("numpy", "keras", "tensorflow", "tensorflow-cpu") if n in f
 print("; ".join(["Python " + platform.python_version()]
                 + [f"{n} {found[n]}" for n in names]))
 """
+
+
+def show(start: Path = ROOT / "book" / "start.md") -> None:
+    """Write the table of pages and their memory on Binder, the largest first."""
+    lines = ["| page | GB |", "|---|---|"]
+    rows = [r for r in _record.read("elsewhere") if r["place"] == "binder"]
+    for row in sorted(rows, key=lambda r: (-int(r["peak MB"]), r["page"])):
+        notebook = Path(row["page"]).with_suffix(".ipynb")
+        lines.append(f"| [](./{notebook}) | {int(row['peak MB']) / 1e3:.2f} |")
+    text = start.read_text()
+    before, rest = text.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    table = "\n".join(lines)
+    start.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}")
 
 
 def keep(row: dict) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
+import _record  # noqa: E402
 import elsewhere  # noqa: E402
+import notebooks  # noqa: E402
 
 
 def names(pins):
@@ -61,3 +63,26 @@ def test_the_first_cell_finds_colab_and_this_checkout(tmp_path):
     )
     assert done.stdout == "True\n"
     assert settings["GIT_CONFIG_VALUE_0"].startswith("https://")
+
+
+def test_every_page_has_room_on_binder(tmp_path):
+    rows = [r for r in _record.read("elsewhere") if r["place"] == "binder"]
+    memory = {row["page"]: int(row["peak MB"]) for row in rows}
+    pages = notebooks.pages([], ROOT)
+    assert memory.keys() == {str(p.relative_to(ROOT / "book")) for p in pages}
+    assert max(memory.values()) < 1800  # of 2 GB
+
+    start = ROOT / "book" / "start.md"
+    again = tmp_path / "start.md"
+    again.write_text(start.read_text())
+    elsewhere.show(again)
+    assert again.read_text() == start.read_text()
+    assert again.read_text().count("| [](./") == len(pages)
+
+
+def test_every_page_was_executed_as_on_colab():
+    rows = [r for r in _record.read("elsewhere") if r["place"] == "colab"]
+    pages = notebooks.pages([], ROOT)
+    assert {r["page"] for r in rows} == {
+        str(p.relative_to(ROOT / "book")) for p in pages
+    }

@@ -14,11 +14,10 @@ from scipy import fft, sparse
 from srtools.phantoms import circle
 from srtools.tomography.filters import fbp_filter
 from srtools.tomography.geometry import check_batch
+from srtools.tomography.strips import strip_matrix
 
 # Sparse products run fastest on a few dozen images at once: they stay in the CPU cache.
 _BATCH = 32
-# Pairs of a pixel and an angle whose entries of the matrix are computed at once.
-_ENTRIES = 2**14
 
 
 class ParallelBeam:
@@ -108,53 +107,13 @@ class ParallelBeam:
 
         The shape is (n_translations * n_angles, size * size), the type float32.
         """
-        most = self.size**2 * self.n_angles * self._reach
-        weights, rows = np.empty(most, np.float32), np.empty(most, np.int32)
-        counts, end = [], 0
-        # A few pixels at once: what a column needs on the way stays in the CPU cache.
-        parts = -(-(self.size**2) * self.n_angles // _ENTRIES)
-        for pixels in np.array_split(np.arange(self.size**2), parts):
-            found = self._columns(pixels)
-            start, end = end, end + found.nnz
-            weights[start:end], rows[start:end] = found.data, found.indices
-            counts.append(np.diff(found.indptr))
-        parts = weights[:end], rows[:end], _starts(np.concatenate(counts))
-        return sparse.csc_array(parts, (self._n_rays, self.size**2))
-
-    def _columns(self, pixels):
-        """Return the columns of these pixels."""
-        spacing, axis, reach = self.detector_spacing, self.axis, self._reach
-        side = np.arange(self.size) - (self.size - 1) / 2
-        x, y = side[pixels % self.size, None], -side[pixels // self.size, None]
-        cos, sin = np.cos(np.deg2rad(self.angles)), np.sin(np.deg2rad(self.angles))
-        place = x * cos + y * sin  # of the pixel on the detector, from the axis
-        half = (abs(cos) + abs(sin)) / 2  # half the width of the pixel's shadow
-        first = np.floor((place - half) / spacing + axis + 0.5).astype(np.int32)
-        shape = (*place.shape, reach)
-        weights, rows = np.empty(shape, np.float32), np.empty(shape, np.int32)
-        below = 0
-        for i in range(reach + 1):
-            edge = (first + i - axis - 0.5) * spacing
-            before, below = below, _shadow_area_below(edge - place, abs(cos), abs(sin))
-            if i:
-                strip = first + (i - 1)
-                seen = (strip >= 0) & (strip < self.n_translations)
-                weights[:, :, i - 1] = (below - before) / spacing * seen
-                rows[:, :, i - 1] = strip * self.n_angles + np.arange(self.n_angles)
-        kept = weights >= 1e-6  # less is rounding, in strips that only touch
-        parts = weights[kept], rows[kept], _starts(kept.sum(axis=(1, 2)))
-        found = sparse.csc_array(parts, (self._n_rays, len(pixels)))
-        found.sort_indices()
-        return found
-
-    @property
-    def _n_rays(self):
-        return self.n_translations * self.n_angles
-
-    @property
-    def _reach(self):
-        """How many strips a pixel meets at an angle, at most."""
-        return int(np.ceil(np.sqrt(2) / self.detector_spacing)) + 1
+        return strip_matrix(
+            self.size,
+            np.deg2rad(self.angles),
+            self.n_translations,
+            self.detector_spacing,
+            self.axis,
+        )
 
     @property
     def settings(self) -> dict:
@@ -295,27 +254,6 @@ class ParallelBeam:
     def _check_sinograms(self, sinograms):
         shape = (self.n_translations, self.n_angles)
         return check_batch(sinograms, shape, "sinograms")
-
-
-def _shadow_area_below(u, a, b):
-    """Area of a unit pixel whose projection falls below `u`.
-
-    The shadow of the pixel is a trapezium: a box of width `a` blurred by one of `b`.
-    """
-    a, b = np.maximum(a, 1e-5), np.maximum(b, 1e-5)
-    p, q = (a + b) / 2, (a - b) / 2
-    # The squares cancel badly far away, and nothing happens beyond the shadow.
-    u = np.clip(u, -p, p)
-    area = np.square(u + p)
-    for c in (q, -q):
-        area -= np.square(np.maximum(u + c, 0))
-    return area / (2 * a * b)
-
-
-def _starts(counts):
-    """Where each column of a sparse matrix starts, and the last one ends."""
-    starts = np.append(0, np.cumsum(counts))
-    return starts.astype(np.int32 if starts[-1] < 2**31 else np.int64)
 
 
 def _apply(matrix, batch):
