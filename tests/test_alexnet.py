@@ -5,6 +5,8 @@ from learning import assert_it_learns
 
 from srtools.models import LocalResponseNormalization, alexnet
 
+pytestmark = pytest.mark.any_backend
+
 
 def test_the_network_of_the_paper_has_its_number_of_weights():
     assert alexnet((227, 227, 3), 1000).count_params() == 60_965_224

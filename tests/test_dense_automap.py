@@ -7,6 +7,8 @@ from srtools.models import automap, dense_reconstruct
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
 
+pytestmark = pytest.mark.any_backend
+
 BUILDERS = {
     "dense_reconstruct": lambda: dense_reconstruct(20, 6, size=16, filters=4),
     "automap": lambda: automap(20, 6, size=16, filters=4),

@@ -12,6 +12,8 @@ from srtools.inspection.novelty import _scores_by_the_others
 from srtools.phantoms import foam, grains, random_shapes
 from srtools.tomography import ParallelBeam, dead_column, gaussian_noise
 
+pytestmark = pytest.mark.any_backend
+
 
 def kinds(seed):
     """Bright above, or bright below; more so from image to image."""

@@ -7,6 +7,8 @@ from srtools.models import PhaseError, fusion_net, fusion_refine
 from srtools.superresolution import FusionPairs
 from srtools.tutorial import trained
 
+pytestmark = pytest.mark.any_backend
+
 SMALL = {"filters": (6, 8)}
 NETWORKS = {
     "fusion_net": lambda: fusion_net((5, 7, 2), **SMALL),

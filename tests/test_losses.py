@@ -13,6 +13,8 @@ from srtools.segmentation import (
     weighted_cross_entropy,
 )
 
+pytestmark = pytest.mark.any_backend
+
 OVERLAPS = [dice_loss, batch_dice_loss, tversky_loss, cldice_loss]
 
 

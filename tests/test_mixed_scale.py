@@ -6,6 +6,8 @@ from learning import assert_it_learns
 
 from srtools.models import msd
 
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.fixture(scope="module")
 def batch():

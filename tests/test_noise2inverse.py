@@ -8,6 +8,8 @@ from srtools.models import SplitPatches, denoise_split
 from srtools.scan import SplitViews
 from srtools.tomography import ParallelBeam
 
+pytestmark = pytest.mark.any_backend
+
 ANGLES = np.linspace(0, 180, 13, endpoint=False)
 
 

@@ -19,6 +19,8 @@ from srtools.segmentation import (
     with_scaling,
 )
 
+pytestmark = pytest.mark.any_backend
+
 RNG = np.random.default_rng(0)
 
 

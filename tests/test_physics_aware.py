@@ -20,6 +20,8 @@ from srtools.models import (
 )
 from srtools.tomography import FILTERS, ParallelBeam
 
+pytestmark = pytest.mark.any_backend
+
 # Nothing is square, and the detector has other pixels than the image, on purpose.
 GEOMETRY = {
     "size": 12,

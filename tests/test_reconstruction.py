@@ -12,6 +12,8 @@ from srtools.models import reconstruct_cnn
 from srtools.phantoms import random_shapes
 from srtools.tomography import ParallelBeam
 
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):

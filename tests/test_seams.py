@@ -5,6 +5,8 @@ import tifffile
 
 from srtools.segmentation import predict_image, seam_error
 
+pytestmark = pytest.mark.any_backend
+
 RNG = np.random.default_rng(0)
 
 

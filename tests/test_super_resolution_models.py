@@ -8,6 +8,8 @@ from srtools.models import Bicubic, SubPixels, edsr, espcn
 from srtools.phantoms import random_shapes
 from srtools.superresolution import upsample
 
+pytestmark = pytest.mark.any_backend
+
 SMALL = {
     "espcn": lambda factor=2: espcn(factor, filters=(8, 8)),
     "edsr": lambda factor=2: edsr(8, 2, factor),

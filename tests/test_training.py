@@ -17,6 +17,8 @@ from srtools.tomography import ParallelBeam
 from srtools.tutorial import scale, trained, tuned
 from srtools.tutorial.key import training_key
 
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):

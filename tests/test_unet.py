@@ -6,6 +6,8 @@ from learning import assert_it_learns
 from srtools.models import unet, unet_3layer, unet_4layer
 from srtools.segmentation import weighted_cross_entropy
 
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.fixture(scope="module")
 def batch():

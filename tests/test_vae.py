@@ -5,6 +5,8 @@ from learning import learn
 
 from srtools.models import CVAE, vae_inference, vae_train
 
+pytestmark = pytest.mark.any_backend
+
 SHAPE = (12, 16, 1)  # not square, on purpose
 
 
