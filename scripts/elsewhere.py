@@ -108,11 +108,7 @@ def kernel(place: str, python: Path):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "kernels" / "elsewhere"
         folder.mkdir(parents=True)
-        variables = {
-            "PYTHONPATH": "",
-            "SRTOOLS_SCALE": "quick",
-            **notebooks.KEEP_MEMORY,
-        }
+        variables = {"PYTHONPATH": "", "SRTOOLS_SCALE": "quick"}
         variables["SRTOOLS_CACHE"] = str(cache_folder())
         if place == "colab":
             variables |= _pretend_colab(folder)

@@ -51,9 +51,11 @@ def test_maps_and_guides_of_other_shapes_are_refused():
         (refine, [guide, fine], r"'maps'.*, 17, 25, 2\).*\(2, 17, 25, 1\)"),
     ):
         with pytest.raises(ValueError, match=wrong):
-            network.predict(inputs, verbose=0)
-        with pytest.raises(ValueError, match=wrong):
             network(inputs)
+        if keras.backend.backend() == "jax":  # which says what layer cannot take it
+            wrong = "is incompatible with the layer"
+        with pytest.raises(ValueError, match=wrong):
+            network.predict(inputs, verbose=0)
     named = {"maps": maps, "guide": guide}
     assert net.predict_on_batch(named).shape == fine.shape
 

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 from learning import assert_it_learns
 
 from srtools.models import msd
@@ -46,12 +46,12 @@ def test_it_is_what_layers_of_keras_make(model, batch):
         ordered += [names[f"bias{i}"].numpy()]
     ordered += [names["sum"].numpy().reshape(1, 1, 12, 1), names["offset"].numpy()]
     plain.set_weights(ordered)
-    one, other = (m(batch[0]).numpy() for m in (model, plain))
+    one, other = (ops.convert_to_numpy(m(batch[0])) for m in (model, plain))
     np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
     for m in (model, plain):  # one step downhill
         m.compile(keras.optimizers.SGD(1e-3), "mse", run_eagerly=True)
         m.train_on_batch(*batch)
-    below, other_below = (m(batch[0]).numpy() for m in (model, plain))
+    below, other_below = (ops.convert_to_numpy(m(batch[0])) for m in (model, plain))
     change = np.abs(other_below - other).max()
     assert change > 1e-3 * np.abs(other).max()
     np.testing.assert_allclose(below, other_below, atol=1e-2 * change)
@@ -71,7 +71,7 @@ def test_a_saved_network_predicts_the_same(model, batch, tmp_path):
     model.set_weights([rng.normal(size=w.shape) / 9 for w in model.weights])
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
-    one, other = (m(batch[0]) for m in (model, again))
+    one, other = (ops.convert_to_numpy(m(batch[0])) for m in (model, again))
     np.testing.assert_array_equal(one, other)
 
 

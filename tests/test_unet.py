@@ -54,7 +54,7 @@ def test_a_residual_network_adds_its_input(batch):
     plain = unet((16, 24, 1), filters=(4, 8))
     residual = unet((16, 24, 1), filters=(4, 8), residual=True)
     residual.set_weights(plain.get_weights())
-    change = plain(batch[0]).numpy()
+    change = keras.ops.convert_to_numpy(plain(batch[0]))
     assert np.abs(change).max() > 0.01
     found = residual(batch[0])
     np.testing.assert_allclose(found, batch[0] + change, atol=1e-6)
@@ -64,7 +64,9 @@ def test_normalisation_makes_the_output_blind_to_a_scale_of_the_input(batch):
     keras.utils.set_random_seed(0)
     model = unet((16, 24, 1), filters=(4, 8), normalisation="batch")
     x = 100 * batch[0]  # the normalisation knows no 1e-3 beside its variance
-    small, large = (np.asarray(model(c * x, training=True)) for c in (1, 10))
+    small, large = (
+        keras.ops.convert_to_numpy(model(c * x, training=True)) for c in (1, 10)
+    )
     np.testing.assert_allclose(small, large, atol=1e-2 * np.abs(small).max())
 
 

@@ -26,10 +26,10 @@ def trained(request, pairs):
     keras.utils.set_random_seed(0)
     model = CVAE(4, SHAPE, spatial=request.param)
     before = model.get_weights()
-    adam = keras.optimizers.Adam(1e-2)
+    adam = keras.optimizers.Adam(3e-3)
     adam.build(model.trainable_variables)  # else Keras traces its step twice
     few = [part[:8] for part in pairs]
-    history = vae_train(model, *pairs, *few, 10, adam, verbose=0)
+    history = vae_train(model, *pairs, *few, 12, adam, verbose=0)
     return model, before, history.history
 
 
@@ -48,7 +48,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(trained):
 def test_it_denoises(trained, pairs):
     noisy, clean = pairs
     out = vae_inference(trained[0], noisy)
-    assert np.mean((out - clean) ** 2) < 0.8 * np.mean((noisy - clean) ** 2)
+    assert np.mean((out - clean) ** 2) < 0.5 * np.mean((noisy - clean) ** 2)
 
 
 def test_inference_is_deterministic_and_draws_are_not(trained, pairs):
@@ -141,7 +141,8 @@ def test_a_latent_map_takes_images_of_any_size(pairs, tmp_path):
     )
     free.set_weights(fixed.get_weights())
     noisy, clean = pairs[0][:6], pairs[1][:6]
-    np.testing.assert_allclose(vae_inference(free, noisy), fixed(noisy), atol=1e-5)
+    expected = fixed.predict_on_batch(noisy)
+    np.testing.assert_allclose(vae_inference(free, noisy), expected, atol=1e-5)
     free.save(tmp_path / "vae.keras")
     loaded = keras.saving.load_model(tmp_path / "vae.keras")
     for shape in ((2, 8, 20, 1), (1, 32, 4, 1)):

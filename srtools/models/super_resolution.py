@@ -36,8 +36,16 @@ class Bicubic(layers.Layer):
     def _stretch(self, images, axis):
         weights, padding, beyond = self._phases
         shape = list(ops.shape(images))
-        edges = [(2, 2) if i == axis else (0, 0) for i in range(4)]
-        padded = ops.pad(images, edges, mode=padding)
+        # Mirrored by two pixels; `ops.pad` does it wrongly on PyTorch.
+        skipped = {"symmetric": 0, "reflect": 1}[padding]
+        first, last = (
+            ops.flip(images[(slice(None),) * axis + (ends,)], axis)
+            for ends in (
+                slice(skipped, 2 + skipped),
+                slice(-2 - skipped, -skipped or None),
+            )
+        )
+        padded = ops.concatenate([first, images, last], axis)
         taps = [
             padded[(slice(None),) * axis + (slice(k, k - 4 or None),)] for k in range(5)
         ]

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import h5py
-import keras
 import numpy as np
 
 from srtools.files import atomic_write
@@ -118,7 +117,7 @@ def check_file(path: Path, card: Card) -> None:
         )
 
 
-def load_weights(model: keras.Model, path: Path, card: Card) -> None:
+def load_weights(model, path: Path, card: Card) -> None:
     """Load weights into a network of the same architecture.
 
     Raises
@@ -138,6 +137,8 @@ def load_weights(model: keras.Model, path: Path, card: Card) -> None:
 
 def unreadable(path: Path, card: Card, error: Exception) -> ValueError:
     """Return the error for weights that this Keras cannot read."""
+    import keras
+
     return ValueError(
         f"{path}: expected {card.architecture.get('class')} with "
         f"{card.architecture.get('parameters')} parameters, saved by {card.versions}; "
@@ -145,12 +146,12 @@ def unreadable(path: Path, card: Card, error: Exception) -> ValueError:
     )
 
 
-def halve(model: keras.Model) -> None:
+def halve(model) -> None:
     """Round the weights of a network as `save` does, in place."""
     model.set_weights([_half(w).astype(w.dtype) for w in model.get_weights()])
 
 
-def save(model: keras.Model, path: Path, card: dict) -> Card:
+def save(model, path: Path, card: dict) -> Card:
     """Write a network and its card; the card comes last and says that both are whole.
 
     Parameters
