@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import zipfile
 
 import keras
@@ -394,6 +396,13 @@ def test_training_in_front_of_the_reader_passes_over_them(shipped, fits, monkeyp
 def test_other_settings_do_not_find_them(shipped, fits):
     _, training = train(rate=0.02)
     assert not training.loaded
+
+
+def test_what_was_tuned_is_found_without_keras():
+    code = "import sys, numpy as np; from srtools.tutorial import tuned; import srtools"
+    code += "; from srtools.tutorial.training import _find; _find('x', 'y', '.json')"
+    code += "; assert 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_pretrained_network_predicts_as_the_trained_one(shipped):
