@@ -149,7 +149,7 @@ def test_a_latent_map_takes_images_of_any_size(pairs, tmp_path):
         image = np.random.default_rng(0).random(shape, np.float32)
         out = vae_inference(free, image)
         assert out.shape == shape
-        np.testing.assert_allclose(loaded(image), out, atol=1e-6)
+        np.testing.assert_allclose(loaded.predict_on_batch(image), out, atol=1e-6)
     draws = vae_inference(free, noisy, n_samples=2, rng=np.random.default_rng(0))
     assert draws.shape == (2, *noisy.shape)
     losses = []

@@ -20,6 +20,11 @@ from srtools.files import atomic_write
 _KERNEL = 1_000  # weights in one array from which on it is rounded to a grid
 _MANY = 100_000  # and to a coarser one: only dense layers have as many
 
+# Arguments that initializers and batch normalisation have got after Keras 3.13, with
+# their defaults: at these they are not written, for older versions refuse them.
+_NEW = {"input_axes": None, "output_axes": None}
+_NEW |= {"renorm": False, "renorm_clipping": None, "renorm_momentum": 0.99}
+
 SHIPPED = Path(__file__).parent
 """The folder of the networks that come with the package."""
 
@@ -180,7 +185,7 @@ def save(model, path: Path, card: dict) -> Card:
 
 
 def _shrink(path):
-    """Store the weights of a ``.keras`` file as half-precision numbers, packed."""
+    """Pack a ``.keras`` file, with weights in half precision, for any Keras 3."""
     with zipfile.ZipFile(path) as old:
         parts = {name: old.read(name) for name in old.namelist()}
     for name in [n for n in parts if n.endswith(".h5")]:
@@ -192,10 +197,17 @@ def _shrink(path):
             full.visititems(lambda key, item, f=f: _copy(key, item, f))
             f.attrs.update(full.attrs)
         parts[name] = small.getvalue()
+    config = json.loads(parts["config.json"], object_hook=_without_news)
+    parts["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as new:
         for name, content in parts.items():  # at one time: the same bytes each time
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             new.writestr(entry, content, zipfile.ZIP_BZIP2)  # packs numbers best
+
+
+def _without_news(part):
+    """A part of a configuration without what only newer versions of Keras know."""
+    return {k: v for k, v in part.items() if k not in _NEW or v != _NEW[k]}
 
 
 def _copy(key, item, file):
