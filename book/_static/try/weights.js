@@ -1,7 +1,7 @@
 // Written by scripts/export_browser.py.
 "use strict";
 const NETWORK = {
- "key": "c2ab40e4db8074a2",
+ "key": "e0f9a3b4c832d595",
  "tvWeight": 0.566,
  "shapes": {
   "down0_conv1/kernel": [
