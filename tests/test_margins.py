@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from srtools.tutorial import claim
@@ -31,12 +32,12 @@ def test_a_claim_is_written_and_not_judged_where_margins_are_measured(
 
 
 def test_runs_are_merged_into_ends_and_old_claims_leave():
-    rows = margins.merge([], "a", "seed +0", [found(2.0, at_least=1)])
-    rows = margins.merge(rows, "b", "seed +0", [found(7.0, at_most=8)])
+    rows = margins.merge([], "a", "as shown", [found(2.0, at_least=1)])
+    rows = margins.merge(rows, "b", "as shown", [found(7.0, at_most=8)])
     rows = margins.merge(rows, "a", "seed +1", [found(1.5, at_least=1)])
     assert [(r["page"], r["smallest"], r["largest"], r["runs"]) for r in rows] == [
-        ("a", "1.5", "2", "seed +0; seed +1"),
-        ("b", "7", "7", "seed +0"),
+        ("a", "1.5", "2", "as shown; seed +1"),
+        ("b", "7", "7", "as shown"),
     ]
     rows = margins.merge(rows, "a", "seed +2", [found(2.0, at_least=1.2)])
     assert rows[0]["runs"] == "seed +2" and len(rows) == 2
@@ -57,3 +58,22 @@ def test_a_claim_is_thin_within_twice_its_spread(smallest, largest, bounds, near
     for run, value in (("x", smallest), ("y", largest)):
         rows = margins.merge(rows, "a", run, [found(value, **bounds)])
     assert bool(margins.thin(rows)) == near
+
+
+def test_what_a_page_shows_is_read_from_it():
+    notebook = nbformat.v4.new_notebook()
+    cell = nbformat.v4.new_code_cell(source="claim(...)")
+    for measured, claimed in (
+        ("2.51 dB", "at least 2 dB"),
+        ("12,345", "at most 20,000"),
+        ("-0.9", "-1 to 1.0e-05 dB"),
+    ):
+        facts = {"sentence": claimed, "measured": measured, "claimed": claimed}
+        output = nbformat.v4.new_output("display_data", metadata={"claim": facts})
+        cell.outputs.append(output)
+    notebook.cells.append(cell)
+    assert [tuple(row.values())[1:] for row in margins.shown(notebook)] == [
+        (2.51, 2, None),
+        (12345, None, 20000),
+        (-0.9, -1, 1e-5),
+    ]

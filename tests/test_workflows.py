@@ -28,8 +28,16 @@ def test_only_who_must_may_write(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_actions_are_those_of_github_itself_at_a_version_or_digest(path):
-    used = re.findall(r"uses: *(\S+)", path.read_text(encoding="utf-8"))
+def test_actions_are_those_of_github_itself_by_digest(path):
+    used = re.findall(r"uses: *(.+)", path.read_text(encoding="utf-8"))
     assert used
     for action in used:
-        assert re.fullmatch(r"actions/[a-z-]+@(v\d+|[0-9a-f]{40})", action)
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}  # v[\d.]+", action)
+
+
+def test_an_action_has_one_digest_and_its_updates_are_proposed():
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    used = set(re.findall(r"uses: *(.+)", text))
+    assert len({action.split("@")[0] for action in used}) == len(used)
+    updates = yaml.safe_load((FOLDER.parent / "dependabot.yml").read_text())["updates"]
+    assert "github-actions" in [update["package-ecosystem"] for update in updates]
