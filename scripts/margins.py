@@ -136,7 +136,7 @@ def merge(rows: Sequence[dict], page: str, run: str, found: Sequence[dict]) -> l
     before = {tuple(r[k] for k in key): r for r in rows if r["page"] == page}
     merged = [row for row in rows if row["page"] != page]
     for one in found:
-        bounds = {k: "" if one[k] is None else f"{one[k]:g}" for k in key[1:]}
+        bounds = {k: "" if one[k] is None else f"{one[k]:.4g}" for k in key[1:]}
         new = {"page": page, "claim": one["claim"], **bounds}
         values, runs = [one["value"]], [run]
         if old := before.get(tuple(new[k] for k in key)):
