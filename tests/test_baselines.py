@@ -11,6 +11,7 @@ from srtools.tomography import (
     gaussian_noise,
     noise_level,
     sirt,
+    solver,
     tune,
     tune_fbp,
     tune_sirt,
@@ -72,6 +73,19 @@ def test_tv_lowers_its_own_objective_and_stays_positive(scan):
     longer = tv(beam, noisy, weight=1, iterations=1_800)
     assert (objective(found) < objective(longer) * 1.001).all()
     assert np.abs(found - longer).mean() < 1e-3
+
+
+@pytest.mark.parametrize("wedge", [180, 100])
+def test_the_steps_of_the_solver_are_short_enough(wedge):
+    beam = ParallelBeam(16, np.linspace(0, wedge, 10, endpoint=False))
+    seen = beam.field_of_view.ravel()
+    ramp = solver._ramp(beam)
+    assert np.linalg.eigvalsh(ramp).min() > 0
+    whole = np.kron(ramp, np.eye(10))  # rays count translations first
+    matrix = beam.matrix.toarray()[:, seen]
+    largest = np.linalg.eigvalsh(matrix.T @ whole @ matrix).max()
+    mask = beam.field_of_view[None, :, :, None].astype(np.float32)
+    assert largest < solver._largest(beam, ramp, mask) < 1.3 * largest
 
 
 def test_tv_finds_the_minimum_that_another_solver_finds():

@@ -124,7 +124,7 @@ def test_scan_and_reconstructions_are_those_of_the_package(views, span, axis):
           weights: beam.angleWeights(),
           fbp,
           sirt: after(sirt(beam, sinogram), 30),
-          tv: after(totalVariation(beam, sinogram, 0.5), 60),
+          tv: after(totalVariation(beam, sinogram, 0.5), 800),
         };
         """,
         angles=angles.tolist(),
@@ -138,7 +138,8 @@ def test_scan_and_reconstructions_are_those_of_the_package(views, span, axis):
     for name, values in found["fbp"].items():
         assert far(values, beam.fbp(noisy, filter=name)) < 1e-4, name
     assert far(found["sirt"], sirt(beam, noisy, iterations=30)) < 1e-4
-    assert far(found["tv"], tv(beam, noisy, weight=0.5, iterations=60)) < 1e-4
+    # Two solvers of one problem, when both stand still:
+    assert far(found["tv"], tv(beam, noisy, weight=0.5, iterations=800)) < 2e-3
 
 
 @needs_node

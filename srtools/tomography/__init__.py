@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "noise": ["gaussian_noise", "noise_level", "poisson_noise"],
         "parallel_beam": ["ParallelBeam"],
         "resampling": ["bicubic", "Polyphase"],
+        "solver": ["primal_dual"],
         "total_variation": ["denoise_tv", "tv"],
     },
 )

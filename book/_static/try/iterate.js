@@ -24,7 +24,8 @@ function* sirt(beam, sinogram) {
 }
 
 // Half the squared misfit plus weight * noise * sqrt(views) * TV, by the preconditioned
-// primal-dual method of Pock and Chambolle, over-relaxed.
+// primal-dual method of Pock and Chambolle, over-relaxed. `tv` of the package finds the
+// same image in fewer, larger steps: it filters by a ramp inside.
 function* totalVariation(beam, sinogram, weight) {
   const { rays, pixels } = sums(beam);
   const norm = Math.sqrt(Math.max(...rays) * Math.max(...pixels));
