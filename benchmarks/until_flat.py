@@ -17,7 +17,7 @@ import numpy as np
 from srtools.metrics import psnr
 from srtools.tutorial import RECIPES, shapes_task, trained
 
-EPOCHS = {"learned_primal_dual": 6, "fbp_unet": 12}
+EPOCHS = {"learned_primal_dual": 9, "fbp_unet": 12}
 
 
 def curve(name: str, task) -> list[dict[str, object]]:

@@ -28,8 +28,8 @@ def primal_dual(
     Back-projection after projection blurs: slow waves come out of it much larger than
     fast ones, so that a solver that follows it settles the fast ones last. Here each
     step along a projection goes through the ramp of filtered back-projection, up to
-    where the views are dense enough for it. All waves then settle alike, in a third of
-    the steps.
+    where the views are dense enough for it. All waves then settle alike, in little more
+    than half of the steps.
 
     Parameters
     ----------

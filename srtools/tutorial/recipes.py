@@ -112,7 +112,7 @@ RECIPES = {
     "dense": Recipe(lambda beam: dense_reconstruct(*_shape(beam)), 1e-3, 7, 32),
     "automap": Recipe(lambda beam: automap(*_shape(beam), filters=32), 1e-3, 7, 32),
     "fbp_unet": Recipe(lambda beam: fbp_unet(beam, filters=(24, 48, 96)), 2e-3, 4, 16),
-    "learned_primal_dual": Recipe(learned_primal_dual, 2e-3, 2, 8),
+    "learned_primal_dual": Recipe(learned_primal_dual, 2e-3, 3, 8),
 }
 """How each network of the reconstruction pages is built and trained."""
 
