@@ -8,7 +8,6 @@ Geometry and noise are those of the quick scale, the same for all.
 """
 
 import _record
-import keras
 import numpy as np
 
 from srtools.metrics import psnr
@@ -16,7 +15,7 @@ from srtools.phantoms import ellipses, packed_particles, random_shapes
 from srtools.tomography import ParallelBeam, gaussian_noise, tune_fbp
 from srtools.tutorial import RECIPES, Task, train
 
-N, N_CHECK, N_TEST = 4_000, 300, 300
+N, N_VAL, N_TEST = 4_000, 300, 300
 
 
 def main() -> None:
@@ -27,26 +26,23 @@ def main() -> None:
         "ellipses": ellipses,
         "particles": packed_particles,
     }
-    parts = slice(0, N), slice(N, N + N_CHECK), slice(N + N_CHECK, None)
+    parts = slice(0, N), slice(N, N + N_VAL), slice(N + N_VAL, None)
     tasks, largest = {}, None
     for number, (kind, draw) in enumerate(kinds.items()):
         rng = np.random.default_rng((1, number))
-        images = draw(N + N_CHECK + N_TEST, beam.size, rng=rng)
+        images = draw(N + N_VAL + N_TEST, beam.size, rng=rng)
         images *= beam.field_of_view[:, :, None]
         clean = beam.project(images)
-        largest = largest or float(
-            clean.max()
-        )  # the same noise for all: that of shapes
+        largest = largest or float(clean.max())  # one noise for all, that of shapes
         noisy = gaussian_noise(clean, 5, rng=rng, largest=largest)
-        tasks[kind] = Task(beam, images, noisy, *parts)
+        recipe = {"draw": draw, "n": len(images), "seed": [1, number]}
+        tasks[kind] = Task(beam, images, noisy, recipe, *parts)
 
     rows = []
     for learnt, task in tasks.items():
-        check = task.sinograms[task.check], task.images[task.check]
-        best = tune_fbp(beam, *check)
+        best = tune_fbp(beam, task.sinograms[task.val], task.images[task.val])
         methods = {"FBP": lambda y, best=best: beam.fbp(y, **best)}
         for label, name in {"CNN": "cnn", "FBP + U-Net": "fbp_unet"}.items():
-            keras.utils.set_random_seed(1)
             model, _ = train(name, task)
             methods[label] = lambda y, model=model: model.predict(y, verbose=0)
         for tested, other in tasks.items():
