@@ -57,14 +57,14 @@ def book(folder: Path) -> dict[str, Path]:
 def participants(folder: Path) -> dict[str, Path]:
     """Return the notebooks without solutions and outputs, by their place."""
     import nbformat
-    import notebooks
+    import pairs
 
     files = {}
-    for source in notebooks.pages([], ROOT):
+    for source in pairs.pages([], ROOT):
         name = source.relative_to(ROOT).with_suffix(".ipynb").as_posix()
         files[name] = folder / name
         files[name].parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebooks.for_participants(source), files[name])
+        nbformat.write(pairs.for_participants(source), files[name])
     for source in (ROOT / "book").glob("*.md"):
         if not source.with_suffix(".ipynb").exists():
             files[source.relative_to(ROOT).as_posix()] = source

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "scripts")]
 
 import _record  # noqa: E402
-import notebooks  # noqa: E402
+import pairs  # noqa: E402
 
 from conftest import REAL  # noqa: E402
 from srtools.datasets import available  # noqa: E402
@@ -156,8 +156,8 @@ def memory(process: psutil.Process) -> int:
 def execute(page: Path, folder: Path, name: str) -> tuple[float, int]:
     """Execute a page with a kernel; return the seconds and the most memory [bytes]."""
     client = nbclient.NotebookClient(
-        notebooks.derive(page),
-        timeout=notebooks.TIMEOUT,
+        pairs.derive(page),
+        timeout=pairs.TIMEOUT,
         kernel_name=name,
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
@@ -191,7 +191,7 @@ def main() -> int:
     parser.add_argument("place", choices=PLACES)
     parser.add_argument("page", nargs="*", help="a page; all by default")
     asked = parser.parse_args()
-    place, pages = asked.place, notebooks.pages(asked.page, ROOT)
+    place, pages = asked.place, pairs.pages(asked.page, ROOT)
     python = make(place)
     version = subprocess.check_output([python, "-c", _VERSIONS], text=True).strip()
     print(f"{place}: {version} (the place itself has Python {python_of(place)})")
@@ -209,7 +209,7 @@ def main() -> int:
             folder = CONTENT if place == "colab" else page.parent
             try:
                 seconds, peak = execute(page, folder, name)
-            except notebooks.FAILURES as error:
+            except pairs.FAILURES as error:
                 failed += 1
                 print(f"{path}: FAILED\n{error}", flush=True)
                 continue

@@ -101,8 +101,8 @@ def measure(page: Path, settings: dict[str, str]) -> list[dict]:
         said = Path(folder) / "claims.jsonl"
         variables = {**os.environ, **settings, "SRTOOLS_CLAIMS": str(said)}
         code = (
-            "import sys, pathlib, notebooks as n; p = pathlib.Path(sys.argv[1]);"
-            "n.execute(n.derive(p), p.parent)"
+            "import sys, pathlib, pairs; p = pathlib.Path(sys.argv[1]);"
+            "pairs.execute(pairs.derive(p), p.parent)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, page],

@@ -96,7 +96,7 @@ def export(source: Path, folder: Path) -> int:
 
     What the folder held before is replaced, once the page has succeeded.
     """
-    from notebooks import derive, execute
+    from pairs import derive, execute
 
     notebook = derive(source)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(FORMATS))

@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import _record  # noqa: E402
 import elsewhere  # noqa: E402
-import notebooks  # noqa: E402
+import pairs  # noqa: E402
 
 
 def names(pins):
@@ -68,7 +68,7 @@ def test_the_first_cell_finds_colab_and_this_checkout(tmp_path):
 def test_every_page_has_room_on_binder(tmp_path):
     rows = [r for r in _record.read("elsewhere") if r["place"] == "binder"]
     memory = {row["page"]: int(row["peak MB"]) for row in rows}
-    pages = notebooks.pages([], ROOT)
+    pages = pairs.pages([], ROOT)
     assert memory.keys() == {str(p.relative_to(ROOT / "book")) for p in pages}
     assert max(memory.values()) < 1800  # of 2 GB
 
@@ -82,7 +82,7 @@ def test_every_page_has_room_on_binder(tmp_path):
 
 def test_every_page_was_executed_as_on_colab():
     rows = [r for r in _record.read("elsewhere") if r["place"] == "colab"]
-    pages = notebooks.pages([], ROOT)
+    pages = pairs.pages([], ROOT)
     assert {r["page"] for r in rows} == {
         str(p.relative_to(ROOT / "book")) for p in pages
     }

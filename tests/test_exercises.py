@@ -16,14 +16,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
 
-import notebooks  # noqa: E402
+import pairs  # noqa: E402
 
 from conftest import REAL  # noqa: E402
 
 TUTORIALS = [
-    page
-    for page in notebooks.pages([], ROOT)
-    if "**After this page" in page.read_text()
+    page for page in pairs.pages([], ROOT) if "**After this page" in page.read_text()
 ]
 SOLUTION = re.compile(
     r"<details><summary>Solution</summary>\n(.*?)</details>", re.DOTALL

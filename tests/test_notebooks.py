@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
 
 import notebooks  # noqa: E402
+import pairs  # noqa: E402
 
 from conftest import WAITING  # noqa: E402
 from srtools.datasets import catalogue  # noqa: E402
@@ -57,18 +58,18 @@ def _page(source):
     return pytest.param(source, marks=waits if name in WAITING else (), id=name)
 
 
-@pytest.mark.parametrize("source", [_page(p) for p in notebooks.pages([], ROOT)])
+@pytest.mark.parametrize("source", [_page(p) for p in pairs.pages([], ROOT)])
 def test_the_notebook_of_each_page_is_in_order(source):
     assert notebooks.check(source, ROOT) == []
 
 
 def test_each_tutorial_is_in_the_contents_and_each_notebook_has_a_source():
     contents = (ROOT / "_toc.yml").read_text()
-    for source in notebooks.pages([], ROOT):
+    for source in pairs.pages([], ROOT):
         name = source.with_suffix(".ipynb").relative_to(ROOT).as_posix()
         assert f"file: {name}\n" in contents, f"_toc.yml: expected '- file: {name}'"
     for notebook in (ROOT / "book").rglob("[!.]*.ipynb"):
-        assert notebook.with_suffix(".md") in notebooks.pages([], ROOT), notebook
+        assert notebook.with_suffix(".md") in pairs.pages([], ROOT), notebook
 
 
 def test_the_page_on_data_sets_shows_the_whole_catalogue():
@@ -91,7 +92,7 @@ def make(root, page=PAGE, folder="book/part"):
 def executed(tmp_path_factory):
     root = tmp_path_factory.mktemp("executed")
     source = make(root)
-    assert notebooks.run(source, root) > 0
+    assert pairs.run(source, root) > 0
     return source
 
 
@@ -148,7 +149,7 @@ def test_a_picture_is_stored_in_fewer_bytes_and_stays_pixel_for_pixel(kind, mode
     Image.fromarray(pixels).save(file, "PNG", compress_level=0)
     stored = base64.b64encode(file.getvalue()).decode()
     picture = nbformat.v4.new_output("display_data", {"image/png": stored})
-    notebooks._pack(picture)
+    pairs._pack(picture)
     packed = picture["data"]["image/png"]
     assert len(packed) < len(stored)
     image = Image.open(io.BytesIO(base64.b64decode(packed)))
@@ -165,7 +166,7 @@ def test_the_setup_cell_is_of_the_repository_and_of_the_page(source):
 
 def test_syncing_again_changes_nothing(source):
     before = source.read_text(), stored_text(source)
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert before == (source.read_text(), stored_text(source))
 
 
@@ -173,7 +174,7 @@ def test_syncing_keeps_ids_and_outputs_when_prose_changes(source):
     old = nbformat.reads(stored_text(source), as_version=4)
     source.write_text(source.read_text().replace("# A page", "# A page\n\nProse."))
     assert "differs from its source: sync" in faults(source)
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert faults(source) == ""
     new = nbformat.reads(stored_text(source), as_version=4)
     assert [cell.id for cell in new.cells] == [cell.id for cell in old.cells]
@@ -186,7 +187,7 @@ def test_a_folded_cell_is_folded_everywhere_and_can_be_unfolded(source):
         "ipython3\nimport sys", "ipython3\n:tags: [hide-input]\n\n# The log\nimport sys"
     )
     source.write_text(folded)
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     cells = nbformat.reads(stored_text(source), as_version=4).cells
     assert cells[2].source.startswith("# @title The log\nimport sys")
     assert cells[2].outputs and faults(source) == "the outputs are of other code: run"
@@ -194,7 +195,7 @@ def test_a_folded_cell_is_folded_everywhere_and_can_be_unfolded(source):
         assert cell.metadata.cellView == "form"
         assert cell.metadata.jupyter == {"source_hidden": True}
     source.write_text(plain)
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert faults(source) == ""
 
 
@@ -203,22 +204,22 @@ def test_a_folded_cell_without_a_comment_is_seen(source):
         "ipython3\nimport sys", "ipython3\n:tags: [hide-input]\n\nimport sys"
     )
     source.write_text(text)
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert "says in no comment what is inside: 'import sys'" in faults(source)
 
 
 def test_visible_lines_are_those_that_a_reader_sees(source):
-    lines = notebooks.visible_lines(notebooks.derive(source))
+    lines = pairs.visible_lines(pairs.derive(source))
     assert lines[0] == "import sys" and len(lines) == 6
 
 
 @pytest.mark.parametrize(
-    "source", notebooks.pages([], ROOT), ids=lambda path: str(path.relative_to(ROOT))
+    "source", pairs.pages([], ROOT), ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_a_page_shows_little_code(source, record_property):
     name = source.relative_to(ROOT / "book").with_suffix("").as_posix()
-    notebook = notebooks.derive(source)
-    count = len(notebooks.visible_lines(notebook))
+    notebook = pairs.derive(source)
+    count = len(pairs.visible_lines(notebook))
     record_property("visible lines of code", (name, count))  # for the ledger
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     lines = "\n".join(code[1:]).splitlines()  # without the setup cell
@@ -230,15 +231,15 @@ def test_two_people_derive_the_same_notebook(source, tmp_path):
     other = make(tmp_path / "other", source.read_text())
     source.with_suffix(".ipynb").unlink()
     for page in (source, other):
-        notebooks.sync(page, page.parents[2])
+        pairs.sync(page, page.parents[2])
     assert stored_text(source) == stored_text(other)
 
 
 def test_a_failing_run_leaves_the_notebook_as_it_was(source):
     before = stored_text(source)
     source.write_text(source.read_text().replace("1 + 1", "1 / 0"))
-    with pytest.raises(notebooks.FAILURES, match="ZeroDivisionError"):
-        notebooks.run(source, source.parents[2])
+    with pytest.raises(pairs.FAILURES, match="ZeroDivisionError"):
+        pairs.run(source, source.parents[2])
     assert stored_text(source) == before
 
 
@@ -249,7 +250,7 @@ def test_a_missing_notebook_is_seen(source):
 
 def test_outputs_of_other_code_are_seen_even_after_sync(source):
     source.write_text(source.read_text().replace("1 + 1", "1 + 2"))
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert "outputs are of other code: run" in faults(source)
 
 
@@ -257,13 +258,13 @@ def test_a_changed_tag_is_seen(source):
     text = source.read_text()
     source.write_text(text.replace("nbval-check-output", "hide-input"))
     assert "differs from its source" in faults(source)
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert "claims nothing" in faults(source)
 
 
 def test_a_setup_cell_that_readers_see_is_seen(source):
     source.write_text(source.read_text().replace(":tags: [remove-cell]\n", ""))
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert "remove-cell" in faults(source)
 
 
@@ -291,14 +292,14 @@ def test_another_address_needs_a_sync_and_no_run(source):
     config = source.parents[2] / "_config.yml"
     config.write_text("repository:\n  url: https://github.com/else/where\n")
     assert "the first code cell is not the setup cell" in faults(source)
-    notebooks.sync(source, source.parents[2])
+    pairs.sync(source, source.parents[2])
     assert faults(source) == ""
     assert "github.com/else/where /content/where" in stored_text(source)
 
 
 def test_a_page_without_setup_cell_is_seen(tmp_path):
     source = make(tmp_path, PAGE.replace("# setup", "# begin"))
-    notebooks.sync(source, tmp_path)
+    pairs.sync(source, tmp_path)
     assert "begin it with # setup" in faults(source)
 
 
@@ -351,7 +352,7 @@ def test_what_is_the_same_everywhere_passes(source, text):
 
 def test_a_page_of_prose_needs_no_claim(tmp_path):
     source = make(tmp_path, PAGE.split("```")[0])
-    notebooks.sync(source, tmp_path)
+    pairs.sync(source, tmp_path)
     assert notebooks.check(source, tmp_path) == []
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-import notebooks  # noqa: E402
+import pairs  # noqa: E402
 import slides  # noqa: E402
 
 PAGE = """\
@@ -96,7 +96,7 @@ def test_a_page_that_fails_leaves_the_slides_as_they_were(page, tmp_path):
     folder.mkdir()
     (folder / "slides.html").write_text("old")
     page.write_text(PAGE.replace("plt.plot([0, 1]);", "1 / 0"))
-    with pytest.raises(notebooks.FAILURES, match="ZeroDivisionError"):
+    with pytest.raises(pairs.FAILURES, match="ZeroDivisionError"):
         slides.export(page, folder)
     assert (folder / "slides.html").read_text() == "old"
 
@@ -116,15 +116,15 @@ def test_of_an_animation_there_is_the_last_frame():
 
 
 def test_participants_get_neither_solutions_nor_outputs(page):
-    notebook = notebooks.for_participants(page)
+    notebook = pairs.for_participants(page)
     text = "\n".join(cell.source for cell in notebook.cells)
     assert "Why?" in text and "How?" in text and "stays" in text
     assert "Solution" not in text and "1 + 1" not in text and "So." not in text
 
 
 def test_no_solution_is_left_on_any_page():
-    for source in notebooks.pages([], ROOT):
-        notebook = notebooks.for_participants(source)
+    for source in pairs.pages([], ROOT):
+        notebook = pairs.for_participants(source)
         for cell in notebook.cells:
             assert "<summary>Solution" not in cell.source, source
             assert not cell.get("outputs")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from functools import partial
 
 import keras
 import numpy as np
@@ -161,6 +162,36 @@ def test_the_setting_of_a_loss_of_the_package_counts():
 
     assert key(weighted_cross_entropy(1)) == key(weighted_cross_entropy(1))
     assert key(weighted_cross_entropy(1)) != key(weighted_cross_entropy(2))
+
+
+def test_a_function_makes_the_data_only_if_the_network_is_trained(fits):
+    drawn = []
+
+    def pairs(n, factor=1):
+        drawn.append(n)
+        return X[:n], factor * X[:n, :1]
+
+    def half_pairs(n, factor=1):
+        drawn.append(n)
+        return X[:n], factor / 2 * X[:n, :1]
+
+    def teach(data, **how):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile("adam", "mse", run_eagerly=True)
+        return model, trained("drawn", model, data, **how)
+
+    for make in (pairs, half_pairs):  # functions of a notebook
+        make.__module__ = "__main__"
+    first, before = teach(partial(pairs, 16))
+    again, after = teach(partial(pairs, 16))
+    assert drawn == [16] and len(fits) == 1 and same(first, again)
+    assert after.loaded and not before.loaded
+    # How many, what they are called with, how they are made, and what else is said.
+    teach(partial(pairs, 12))
+    teach(partial(pairs, 16, factor=2))
+    teach(partial(half_pairs, 16))
+    teach(partial(pairs, 16), recipe={"noise": 1.0})
+    assert drawn == [16, 12, 16, 16, 16]
 
 
 def test_rounding_of_the_data_and_the_names_of_layers_do_not_count(fits):

@@ -75,8 +75,10 @@ def trained(
         Name of the network, and of its files.
     model : keras.Model
         Built and compiled. It ends up with the trained weights.
-    x, y : arrays, or an object with ``recipe``
-        As for ``fit``. A `keras.utils.PyDataset` says in ``recipe`` what it holds.
+    x, y : arrays, an object with ``recipe``, or a function
+        As for ``fit``. A `keras.utils.PyDataset` says in ``recipe`` what it holds. A
+        function without arguments returns x and y; it is called only if the network
+        has to be trained, and its code is part of the recipe.
     recipe : optional
         How the data are made: numbers, strings, lists, dictionaries, functions, and
         objects with ``settings``. Needed where the data have none of their own.
@@ -99,7 +101,9 @@ def trained(
     ValueError
         If weights with this key are damaged: the message says which file to remove.
     """
-    recipe = getattr(x, "recipe", None) if recipe is None else recipe
+    made = callable(x) and y is None
+    if recipe is None:
+        recipe = getattr(x, "recipe", x if made else None)
     if recipe is None:
         raise TypeError(
             f"{name}: expected recipe=, which says how the data are made, "
@@ -114,16 +118,18 @@ def trained(
         weights.load_weights(model, path, card)
         return Training(card.history, card.seconds, card.hardware, loaded=True)
 
+    if made:
+        x, y = x()
     _start_anew(model, seed)
     # Otherwise Keras traces the first step twice, which takes seconds.
     model.optimizer.build(model.trainable_variables)
-    settings = dict(fit)
-    epochs = fit.get("epochs", 1)
-    fit["callbacks"] = [*fit.get("callbacks", ()), _progress(name, epochs)]
+    bar = _progress(name, fit.get("epochs", 1))
+    fit["callbacks"] = [*fit.get("callbacks", ()), bar]
     start = time.process_time()
     history = model.fit(x, y, verbose=0, **fit).history
     seconds = (time.process_time() - start) / (os.cpu_count() or 1)
     weights.halve(model)
+    judges = {"validation": fit.get("validation_data"), "test": test_data}
     card = {
         "name": name,
         "key": key,
@@ -137,18 +143,11 @@ def trained(
         "seed": seed,
         "fit": {
             "epochs": len(history["loss"]),
-            "batch_size": settings.get("batch_size", 32) if y is not None else "",
+            "batch_size": fit.get("batch_size", 32) if y is not None else "",
             "steps": int(model.optimizer.iterations),
         },
         "history": {k: [float(v) for v in values] for k, values in history.items()},
-        "metrics": {
-            part: _measure(model, data)
-            for part, data in (
-                ("validation", fit.get("validation_data")),
-                ("test", test_data),
-            )
-            if data is not None
-        },
+        "metrics": {k: _measure(model, v) for k, v in judges.items() if v is not None},
         "taught_in": _ranges(x, y),
         "seconds": round(seconds, 1),
         **_provenance(),
@@ -265,12 +264,12 @@ def _measure(model, data):
 def _ranges(x, y):
     if y is None:
         x, y = x[0][:2]
-    ranges = {}
-    for part, values in (("input", x), ("target", y)):
+
+    def ends(values):
         several = values if isinstance(values, (list, tuple)) else [values]
-        ends = [(float(np.min(v)), float(np.max(v))) for v in several]
-        ranges[part] = [min(low for low, _ in ends), max(high for _, high in ends)]
-    return ranges
+        return [float(min(map(np.min, several))), float(max(map(np.max, several)))]
+
+    return {"input": ends(x), "target": ends(y)}
 
 
 def _sides(shape):
