@@ -127,12 +127,12 @@ def tune(y):
 """
 
 
-def of_page(tmp_path, monkeypatch, old="", new=""):
+def of_page(tmp_path, monkeypatch, old="", new="", **variables):
     """Checksums of the function of a notebook that uses a dictionary of others."""
     assert old in PAGE
     path = tmp_path / f"page{len(list(tmp_path.iterdir()))}.py"
     path.write_text(PAGE.replace(old, new))
-    known = {"__name__": "__main__"}
+    known = {"__name__": "__main__", **variables}
     exec(compile(path.read_text(), path, "exec"), known)
     monkeypatch.setattr(sys.modules["__main__"], "__file__", str(path), raising=False)
     return sources([known["tune"]])
@@ -146,3 +146,17 @@ def test_what_lies_in_a_dictionary_of_a_notebook_is_followed(tmp_path, monkeypat
     assert found == of_page(tmp_path, monkeypatch)
     for old, new in (("y * 2", "y * 3"), ("0.5", "0.7"), ("(tv,", "(tune_fbp,")):
         assert found != of_page(tmp_path, monkeypatch, old, new), old
+
+
+def test_a_variable_of_the_page_counts_only_where_a_function_uses_it(
+    tmp_path, monkeypatch
+):
+    # A loop leaves its variables, which have the names of arguments and locals.
+    left = "y, method = 3, 'left from a loop'\n\ndef tune(y)"
+    found = of_page(tmp_path, monkeypatch)
+    assert found == of_page(tmp_path, monkeypatch, "def tune(y)", left)
+    used = [
+        of_page(tmp_path, monkeypatch, "y * 2", "y * factor", factor=factor)
+        for factor in (2, 2, 3)
+    ]
+    assert used[0] == used[1] != used[2]

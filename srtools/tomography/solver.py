@@ -4,8 +4,8 @@ import numpy as np
 
 from srtools.tomography.geometry import Geometry
 
-# Neither changes what is found in the end, only how soon; nor does `dual_step`. All are
-# measured: on shapes of several sizes, views, noises, weights and detector pixels.
+# Neither changes what is found in the end, only how soon; nor does `dual_step`. What
+# others bring, with and without the ramp, is in benchmarks/standstill.py.
 _SHARE = 0.35  # of rays in the norm that bounds the steps; the rest is for edges
 _RELAXATION = np.float32(1.9)  # how far to go on towards the next iterate; below 2
 
@@ -28,8 +28,8 @@ def primal_dual(
     Back-projection after projection blurs: slow waves come out of it much larger than
     fast ones, so that a solver that follows it settles the fast ones last. Here each
     step along a projection goes through the ramp of filtered back-projection, up to
-    where the views are dense enough for it. All waves then settle alike, in little more
-    than half of the steps.
+    where the views are dense enough for it. All waves then settle alike, with the same
+    steps for any scan; without it, each needs a range of steps of its own.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import ast
 import functools
 import hashlib
 import inspect
+import symtable
 import textwrap
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -84,12 +85,12 @@ def _look_up_live(thing):
         parts = [part for part in vars(thing).values() if inspect.isfunction(part)]
     trees, used = [], []
     for part in parts:
-        tree = _tree(part)
+        tree, outer = _tree(part)
         trees.append(tree)
         known = dict(part.__globals__)
         known.update(inspect.getclosurevars(part).nonlocals)
         for first, attribute in _names(tree):
-            value = known.get(first)
+            value = known.get(first) if first in outer else None
             if inspect.ismodule(value):
                 value = getattr(value, attribute or "", None)
             if inside := list(_callables(value)):
@@ -102,15 +103,21 @@ def _look_up_live(thing):
 
 
 def _tree(function):
-    """The syntax tree of a function of a notebook."""
-    code = textwrap.dedent(inspect.getsource(function))
+    """The syntax tree of a function of a notebook, and its names from outside."""
+    text = textwrap.dedent(inspect.getsource(function))
     try:
-        return ast.parse(code)
+        return ast.parse(text), _outer_names(symtable.symtable(text, "", "exec"))
     except SyntaxError:  # the line of a lambda in a dictionary is no statement
         code = function.__code__
         names = [ast.Name(name) for name in code.co_names]
         numbers = [c for c in code.co_consts if isinstance(c, (float, str))]
-        return ast.List([*names, *map(ast.Constant, numbers)])
+        return ast.List([*names, *map(ast.Constant, numbers)]), set(code.co_names)
+
+
+def _outer_names(table):
+    """Names that are no arguments, and not assigned inside."""
+    found = {s.get_name() for s in table.get_symbols() if s.is_global()}
+    return found.union(*map(_outer_names, table.get_children()))
 
 
 def _callables(value):
