@@ -47,7 +47,8 @@ ready.then(() => requestAnimationFrame(() => requestAnimationFrame(() => done())
 # and size of a text, and the colours of all that it lies in. The same look has the same
 # contrast on any page. The text of formulas is for readers aloud.
 LOOKS = """
-const known = new Set(arguments[0]), looks = new Set(), behind = new Map([[null, ""]]);
+const [seen, within] = arguments;
+const known = new Set(seen), looks = new Set(), behind = new Map([[null, ""]]);
 const ground = (e) => {
     if (!behind.has(e)) {
         const s = getComputedStyle(e);
@@ -57,7 +58,7 @@ const ground = (e) => {
     }
     return behind.get(e);
 };
-for (const e of document.body.querySelectorAll("*")) {
+for (const e of document.querySelector(within).querySelectorAll("*")) {
     e.removeAttribute("data-look");
     if (![...e.childNodes].some((n) => n.nodeType == 3 && n.data.trim())) continue;
     if (e.closest("mjx-container") || !e.checkVisibility()) continue;
@@ -73,8 +74,8 @@ MARKED = """
 axe.configure({rules: [{id: "color-contrast", selector: "[data-look]"}]});
 """
 AXE = """
-const [options, done] = arguments;
-axe.run(document, {...options, resultTypes: ["violations"]}).then((found) =>
+const [within, options, done] = arguments;
+axe.run(within, {...options, resultTypes: ["violations"]}).then((found) =>
     done(found.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 120))]))
 );
 """
@@ -136,9 +137,12 @@ def check(driver, page: Path, known: dict) -> list[str]:
     """Return what is wrong with a page, one sentence each.
 
     The contrast of a look is checked once a mode: ``known`` holds, by screen, the
-    looks that have been, and takes up those of this page.
+    looks that have been, and takes up those of this page. What surrounds an article is
+    alike on all pages of a folder: axe looks at it once.
     """
     faults, loaded = [], 0
+    within = "article" if page.parent in known else "html"
+    known[page.parent] = True
     for where, (width, mode, rules) in SCREENS.items():
         show(driver, width, mode)
         if width != loaded:  # scripts of the theme look at the width once
@@ -153,9 +157,10 @@ def check(driver, page: Path, known: dict) -> list[str]:
         for element in driver.execute_script(MOUSE_ONLY):
             faults.append(f"no key reaches {where}: {element}")
         seen = known.setdefault((width, mode), set())
-        looks = driver.execute_script(LOOKS, list(seen))
+        looks = driver.execute_script(LOOKS, list(seen), within)
         if rules != ["color-contrast"] or not seen.issuperset(looks):
-            for rule, nodes in driver.execute_async_script(AXE, {"runOnly": rules}):
+            found = driver.execute_async_script(AXE, within, {"runOnly": rules})
+            for rule, nodes in found:
                 faults += [f"{rule} {where}: {node}" for node in nodes[:3]]
         seen.update(looks)
     for entry in driver.get_log("browser"):
