@@ -83,6 +83,7 @@ def read(process):
     return json.loads(said.splitlines()[-1])["loss"]
 
 
+@pytest.mark.slow  # "When one machine is not enough" claims it with every run
 def test_two_devices_learn_what_one_does():
     two = losses("mirrored")
     from _several_devices import pairs, train
