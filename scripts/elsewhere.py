@@ -95,7 +95,7 @@ def make(place: str) -> Path:
         [find_python(python_of(place)), "-m", "venv", "--clear", folder], check=True
     )
     pip = [python, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, *wanted, "ipykernel<7"], check=True)
+    subprocess.run([*pip, *wanted, "ipykernel"], check=True)
     if place != "colab":  # there the page's first cell does it
         subprocess.run([*pip, "--no-deps", "--editable", ROOT], check=True)
     done.write_text(json.dumps(wanted))

@@ -3,7 +3,6 @@
 import base64
 import io
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -57,13 +56,6 @@ def _page(source):
     name = source.relative_to(ROOT).with_suffix(".ipynb").as_posix()
     waits = pytest.mark.xfail(strict=True, reason="waits to be executed")
     return pytest.param(source, marks=waits if name in WAITING else (), id=name)
-
-
-def test_kernels_lose_no_request():
-    # Version 7 can (ipython/ipykernel#1554): a page then waits until its time is over.
-    assert int(version("ipykernel").split(".")[0]) < 7, (
-        "pip install -r requirements.txt"
-    )
 
 
 @pytest.mark.parametrize("source", [_page(p) for p in pairs.pages([], ROOT)])
