@@ -27,7 +27,6 @@ import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 
-import nbclient
 import psutil
 import yaml
 
@@ -155,7 +154,7 @@ def memory(process: psutil.Process) -> int:
 
 def execute(page: Path, folder: Path, name: str) -> tuple[float, int]:
     """Execute a page with a kernel; return the seconds and the most memory [bytes]."""
-    client = nbclient.NotebookClient(
+    client = pairs.Client(
         pairs.derive(page),
         timeout=pairs.TIMEOUT,
         kernel_name=name,

@@ -17,6 +17,7 @@ import jupytext
 import nbclient
 import nbformat
 import yaml
+import zmq
 from jupytext.combine import combine_inputs_with_outputs
 from PIL import Image
 
@@ -164,13 +165,28 @@ def for_participants(source: Path):
     return notebook
 
 
+class Client(nbclient.NotebookClient):
+    """Runs a notebook; a reply that comes while a widget is served is not missed."""
+
+    def process_message(self, msg, cell, cell_index):
+        """Note what the kernel says; look then whether its reply has come.
+
+        For an output widget the client sends, on the channel on which it waits for the
+        reply, and sending can swallow the signal that a message is there.
+        """
+        try:
+            return super().process_message(msg, cell, cell_index)
+        finally:
+            self.kc.shell_channel.socket.get(zmq.EVENTS)  # signals again
+
+
 def execute(notebook, folder: Path) -> float:
     """Run all cells in a folder, at the quick scale; return the seconds it took."""
     os.environ.setdefault("SRTOOLS_SCALE", "quick")
     for name, value in KEEP_MEMORY.items():
         os.environ.setdefault(name, value)
     start = time.perf_counter()
-    nbclient.NotebookClient(
+    Client(
         notebook,
         timeout=TIMEOUT,
         kernel_name="python3",
