@@ -37,11 +37,13 @@ def test_every_result_says_on_what_when_and_by_which_commit(path):
 
 
 def test_tv_stands_still_after_its_steps_and_without_the_ramp_does_not():
-    far = {}
     with (BENCHMARKS / "results" / "standstill.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            far.setdefault(row["solver"], []).append(float(row["after 100"]))
-    assert max(far["as it is"]) < 0.05  # as the docstring of tv says
+        rows = list(csv.DictReader(file))
+    far = {}
+    for row in rows:
+        far.setdefault(row["solver"], []).append(float(row["after 100"]))
+        if row["solver"] == "as it is" and row["pixel"] == "1":
+            assert far["as it is"][-1] < 0.03  # as the docstring of tv says
     for solver in far.keys() - {"as it is", "share of 0.5"}:
         assert max(far[solver]) > 2 * max(far["as it is"]), solver
 
