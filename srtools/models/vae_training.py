@@ -105,16 +105,10 @@ def vae_inference(
         )
     mean, log_variance = model.encoder.predict(images, batch_size=batch_size, verbose=0)
     deviation = np.exp(log_variance / 2)
-    return np.stack(
-        [
-            model.decoder.predict(
-                mean + deviation * rng.standard_normal(mean.shape, dtype=np.float32),
-                batch_size=batch_size,
-                verbose=0,
-            )
-            for _ in range(n_samples)
-        ]
-    )
+    draws = rng.standard_normal((n_samples, *mean.shape), dtype=np.float32)
+    latent = (mean + deviation * draws).reshape(-1, *mean.shape[1:])
+    decoded = model.decoder.predict(latent, batch_size=batch_size, verbose=0)
+    return decoded.reshape(n_samples, *images.shape)
 
 
 def _check(model, images):
