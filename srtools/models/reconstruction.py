@@ -143,8 +143,9 @@ def automap(
     filters : int
         Filters of the convolutions; 64 as published.
     sparsity : float
-        Weight of the L1 norm of the features of the second convolution, per pixel, as
-        the mean squared error is per pixel.
+        Weight of the L1 norm of the features of the second convolution beside the
+        squared error, 1e-4 as published. Here both are divided by the number of pixels,
+        as the mean squared error is.
 
     Returns
     -------
@@ -180,7 +181,7 @@ def automap(
         5,
         padding="same",
         activation="relu",
-        activity_regularizer=keras.regularizers.L1(sparsity / (filters * size**2)),
+        activity_regularizer=keras.regularizers.L1(sparsity / size**2),
         name="conv2",
     )(x)
     image = layers.Conv2DTranspose(1, 7, padding="same", name="image")(x)

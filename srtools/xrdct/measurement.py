@@ -81,7 +81,7 @@ def measure(
         Share of the beam that is lost before each refill of the storage ring, 0 to 1;
         angle after angle is scanned, in `top_ups` exponential decays.
     top_ups : int
-        Number of refills during the scan.
+        Number of such decays during the scan, with a refill between each two.
     jitter : float
         Standard deviation of the position of the translation stage, new for every
         angle [translations].
