@@ -21,7 +21,7 @@ import zmq
 from jupytext.combine import combine_inputs_with_outputs
 from PIL import Image
 
-TIMEOUT = 1800  # seconds a cell may take
+TIMEOUT = 7200  # seconds a cell may take: four trainings on a slow, busy machine do
 SOLUTION = re.compile(r"\n*^ *<details><summary>Solution.*?</details>", re.M | re.S)
 # Large arrays stay with the kernel's process: to give them back to Linux after a step
 # of a training, and to fetch them for the next, takes up to a third of the time.
