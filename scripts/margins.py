@@ -4,8 +4,8 @@ Called by ``scripts/notebooks.py margins``. Beside what a page shows, it is exec
 anew with two other seeds of its trainings, and with the weights that ship, but one
 thread and plain instructions, as an old processor has them. What each claim measured is
 gathered in benchmarks/results/margins.csv: the bound, the smallest and largest value,
-and the runs behind them. A run that is in the table is not made again, so that one can
-stop and go on; hours in all.
+and the runs behind them. A run that the table has for all claims of a page is not made
+again, so that one can stop and go on; hours in all.
 """
 
 import csv
@@ -141,7 +141,7 @@ def merge(rows: Sequence[dict], page: str, run: str, found: Sequence[dict]) -> l
         values, runs = [one["value"]], [run]
         if old := before.get(tuple(new[k] for k in key)):
             values += [float(old["smallest"]), float(old["largest"])]
-            runs = [*old["runs"].split("; "), run]
+            runs = list(dict.fromkeys([*old["runs"].split("; "), run]))
         ends = {"smallest": f"{min(values):.4g}", "largest": f"{max(values):.4g}"}
         merged.append(new | ends | {"runs": "; ".join(runs)})
     return sorted(merged, key=lambda row: row["page"])
@@ -177,14 +177,16 @@ def main(sources: Sequence[Path]) -> bool:
     table = _record.RESULTS / "margins.csv"
     for source in sources:
         page = source.relative_to(ROOT / "book").with_suffix("").as_posix()
+        claims = shown(nbformat.read(source.with_suffix(".ipynb"), 4))
         for run, settings in RUNS.items():
-            mine = [row for row in _record.read("margins") if row["page"] == page]
-            if any(run in row["runs"].split("; ") for row in mine):
+            made = {
+                row["claim"]
+                for row in _record.read("margins")
+                if row["page"] == page and run in row["runs"].split("; ")
+            }
+            if made.issuperset(one["claim"] for one in claims):
                 continue
-            if settings:
-                found = measure(source, settings)
-            else:
-                found = shown(nbformat.read(source.with_suffix(".ipynb"), 4))
+            found = measure(source, settings) if settings else claims
             rows = _record.read("margins")  # others may have written meanwhile
             _record.write("margins", merge(rows, page, run, found))
             print(f"{page}: {run}, {len(found)} claims", flush=True)

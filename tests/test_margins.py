@@ -77,3 +77,21 @@ def test_what_a_page_shows_is_read_from_it():
         (12345, None, 20000),
         (-0.9, -1, 1e-5),
     ]
+
+
+def test_a_run_is_made_again_for_a_claim_that_is_new(monkeypatch):
+    page, made = margins.ROOT / "book" / "real" / "alloy.md", []
+    kept = margins.merge([], "real/alloy", margins.SHOWN, [found(2.0, at_least=1)])
+    table = {"rows": kept}
+    shown = [found(2.0, at_least=1), found(3.0) | {"claim": "It is new"}]
+    monkeypatch.setattr(margins, "shown", lambda notebook: shown)
+    monkeypatch.setattr(margins, "measure", lambda *a: made.append(a) or shown)
+    monkeypatch.setattr(margins._record, "read", lambda name: table["rows"])
+    monkeypatch.setattr(
+        margins._record, "write", lambda name, rows: table.update(rows=rows)
+    )
+    margins.main([page])
+    assert {row["runs"] for row in table["rows"]} == {"; ".join(margins.RUNS)}
+    assert len(made) == len(margins.RUNS) - 1
+    margins.main([page])
+    assert len(made) == len(margins.RUNS) - 1
