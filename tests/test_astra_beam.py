@@ -8,7 +8,7 @@ import pytest
 
 from srtools.metrics import psnr
 from srtools.phantoms import random_shapes
-from srtools.scan import measured, read_scan, reconstruct
+from srtools.scan import SplitViews, measured, read_scan, reconstruct
 from srtools.tomography import AstraBeam, ParallelBeam, sirt, tv
 
 ANGLES = np.linspace(0, 360, 48, endpoint=False)
@@ -92,3 +92,11 @@ def test_without_astra_it_says_what_to_install(monkeypatch):
         AstraBeam(32, ANGLES)
     with pytest.raises(ValueError, match="positive size"):
         AstraBeam(0, ANGLES)
+
+
+def test_views_of_another_kind_of_beam_are_split_into_that_kind(monkeypatch):
+    monkeypatch.setattr(AstraBeam, "_operator", None)  # needs no ASTRA
+    beam = AstraBeam(16, ANGLES, 20, detector_spacing=0.8, axis=7.0)
+    for part, split in enumerate(SplitViews(beam, 2).beams):
+        assert type(split) is AstraBeam
+        assert split.settings == beam.settings | {"angles": ANGLES[part::2].tolist()}

@@ -188,6 +188,8 @@ def test_noise_is_estimated_from_the_sinogram_alone(scan):
     _, _, clean, noisy = scan
     truth = (noisy - clean).std()
     assert np.median(noise_level(noisy)) == pytest.approx(truth, rel=0.1)
+    counts = np.round(1000 + 100 * noisy / truth)
+    assert noise_level(counts.astype("uint16")) == pytest.approx(noise_level(counts))
     spoilt = noisy.copy()
     spoilt[:, 7] = 100  # a hot pixel, in four of 29 differences: a fifth more
     assert (noise_level(spoilt) < 1.4 * noise_level(noisy)).all()

@@ -11,7 +11,8 @@ import pytest
 import tifffile
 
 from srtools.command import main
-from srtools.models import pretrained, unet
+from srtools.command.self_taught import self_taught
+from srtools.models import unet
 from srtools.phantoms import random_shapes
 from srtools.scan import read_scan, remove_air
 from srtools.tomography import ParallelBeam
@@ -23,16 +24,20 @@ SIZE, ROWS, AXIS = 48, 5, 25.5
 @pytest.fixture
 def scan(tmp_path):
     """Data Exchange, the axis off the middle, the beam weaker than the flats."""
+    return write_scan(tmp_path / "scan.h5", ANGLES, SIZE, AXIS)
+
+
+def write_scan(path, angles, size, axis):
     images = random_shapes(ROWS, 36, rng=np.random.default_rng(0)) / 30
-    sinograms = ParallelBeam(36, ANGLES, SIZE, axis=AXIS).project(images)
+    sinograms = ParallelBeam(36, angles, size, axis=axis).project(images)
     light = 0.8 * 2e4 * np.exp(-sinograms[..., 0].transpose(2, 0, 1))
-    with h5py.File(tmp_path / "scan.h5", "w") as file:
+    with h5py.File(path, "w") as file:
         light = np.random.default_rng(1).poisson(light)
         file["exchange/data"] = (light + 100).astype("uint16")
-        file["exchange/data_white"] = np.full((2, ROWS, SIZE), 20100, "uint16")
-        file["exchange/data_dark"] = np.full((2, ROWS, SIZE), 100, "uint16")
-        file["exchange/theta"] = ANGLES
-    return tmp_path / "scan.h5"
+        file["exchange/data_white"] = np.full((2, ROWS, size), 20100, "uint16")
+        file["exchange/data_dark"] = np.full((2, ROWS, size), 100, "uint16")
+        file["exchange/theta"] = angles
+    return path
 
 
 def run(*words):
@@ -50,8 +55,55 @@ def test_a_preview_says_what_it_found(scan, tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", ["volume.h5", "slices"])
+@pytest.mark.parametrize(
+    ("angles", "size", "axis", "pad"),
+    [(ANGLES, SIZE, AXIS, 10), (np.arange(0, 360, 3.0), 24, 4.0, None)],
+)
+def test_a_preview_draws_the_axis_on_the_detector(
+    tmp_path, monkeypatch, angles, size, axis, pad
+):
+    """Padding and folding move it, but not on the detector."""
+    scan = write_scan(tmp_path / "scan.h5", angles, size, axis)
+    figures = []
+    monkeypatch.setattr(
+        "srtools.command.scans._save", lambda figure, path: figures.append(figure)
+    )
+    more = ["--pad", pad] if pad else []
+    assert run("preview", scan, "--axis", axis, *more) == 0
+    sinogram, rows = (figures[0].axes[i] for i in (1, 2))
+    assert sinogram.images[0].get_array().shape == (len(angles), size)
+    for drawn in (sinogram, rows):
+        assert drawn.lines[0].get_xdata() == [axis, axis]
+    assert rows.get_title() == f"axis: column {axis:g}"
+    found = np.asarray(rows.lines[1].get_xdata(), float)
+    assert np.nanmax(np.abs(found - axis), initial=0) < 1.5
+
+
+@pytest.mark.parametrize("task", ["preview", "reconstruct"])
+def test_a_scan_without_flats_is_refused(scan, tmp_path, capsys, task):
+    with h5py.File(scan, "r+") as file:
+        del file["exchange/data_white"]
+    out = [tmp_path / "v"] if task == "reconstruct" else []
+    assert run(task, scan, *out, "--axis", AXIS) == 1
+    assert "scan.h5: expected flats (pictures" in capsys.readouterr().err
+
+
+def test_a_scan_without_opposites_is_not_folded(tmp_path, capsys):
+    images = {}
+    for end in (180, 300):
+        angles = np.arange(0, end, 3.0)
+        scan = write_scan(tmp_path / f"{end}.h5", angles, SIZE, AXIS)
+        words = ["--rows", "2:3", "--axis", AXIS, "--air", 3]
+        assert run("reconstruct", scan, tmp_path / f"{end}", *words) == 0
+        images[end] = tifffile.imread(tmp_path / f"{end}" / "00002.tif")
+    assert "not folded: expected views over 360 degrees" in capsys.readouterr().out
+    assert np.corrcoef(images[180].ravel(), images[300].ravel())[0, 1] > 0.95
+    assert images[300].std() == pytest.approx(images[180].std(), rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["volume.h5", "volume.zarr", "slices"])
 def test_a_volume_is_that_of_the_functions(scan, tmp_path, capsys, name):
+    zarr = pytest.importorskip("zarr") if name.endswith(".zarr") else None
     out = tmp_path / name
     words = ["reconstruct", scan, out, "--air", 3, "--rows", "1:4", "--axis", AXIS]
     assert run(*words) == 0
@@ -61,6 +113,9 @@ def test_a_volume_is_that_of_the_functions(scan, tmp_path, capsys, name):
     expected = beam.fbp(remove_air(read_scan(scan).sinograms(2), 3), filter="hann")
     if name == "slices":
         found = tifffile.imread(out / "00002.tif")
+        assert (out / "middle.png").exists()
+    elif zarr:
+        found = zarr.open_group(out, mode="r")["0"][1]
         assert (out / "middle.png").exists()
     else:
         with h5py.File(out) as file:
@@ -75,6 +130,9 @@ def test_total_variation_finds_its_weight_by_held_out_views(scan, tmp_path, caps
     words = ["reconstruct", scan, tmp_path / "v.h5", "--method", "tv", "--air", 3]
     assert run(*words, "--rows", "2:3", "--axis", AXIS) == 0
     assert "which explains held-out views best" in capsys.readouterr().out
+    words[2] = tmp_path / "zero.h5"
+    assert run(*words, "--rows", "2:3", "--axis", AXIS, "--weight", 0) == 1
+    assert "expected a positive weight, received 0.0" in capsys.readouterr().err
 
 
 def test_a_network_is_taught_by_the_scan_itself_and_used_again(
@@ -94,6 +152,25 @@ def test_a_network_is_taught_by_the_scan_itself_and_used_again(
         remove_air(read_scan(scan).sinograms(2), 3), filter="hann"
     )
     assert 0 < np.abs(found - fbp[0, ..., 0]).max()
+
+
+@pytest.mark.parametrize(
+    ("volume", "network"),
+    [
+        ("vol_1.5um", "vol_1.5um.keras"),
+        ("vol_1.8um", "vol_1.8um.keras"),
+        ("vol_1.5um.H5", "vol_1.5um.keras"),
+        ("v.1.zarr", "v.1.keras"),
+    ],
+)
+def test_a_network_has_the_whole_name_of_its_volume(
+    scan, tmp_path, monkeypatch, volume, network
+):
+    small = partial(unet, filters=(2, 4))
+    monkeypatch.setattr("srtools.models.noise2inverse.unet", small)
+    measured = read_scan(scan).corrected(axis=AXIS)
+    self_taught(measured, slice(1, 3), tmp_path / volume, "hann", 1)
+    assert [path.name for path in tmp_path.glob("*.keras")] == [network]
 
 
 def test_empty_rows_take_the_shape_out_of_the_beam(scan, tmp_path):
@@ -141,74 +218,3 @@ def test_help_loads_no_network(capsys):
         "assert not {'keras', 'tensorflow', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-
-
-@pytest.fixture
-def network(tmp_path):
-    """Halves every grey value; as a logit that is above zero where the value is."""
-    import keras
-
-    image = keras.Input((None, None, 1))
-    half = keras.layers.Rescaling(0.5)(image)
-    keras.Model(image, half).save(tmp_path / "half.keras")
-    return tmp_path / "half.keras"
-
-
-def test_a_volume_is_denoised_slice_by_slice(tmp_path, network, capsys):
-    volume = np.random.default_rng(0).random((3, 19, 37)).astype("float32")
-    tifffile.imwrite(tmp_path / "volume.tif", volume, photometric="minisblack")
-    out = tmp_path / "clean"
-    assert run("denoise", tmp_path / "volume.tif", out, "--model", network) == 0
-    found = [tifffile.imread(out / f"{i:05d}.tif") for i in range(3)]
-    assert np.allclose(found, volume / 2)
-    assert (out / "middle.png").exists()
-    again = tmp_path / "again"
-    assert run("denoise", out, again, "--model", network) == 0  # a folder of TIFFs
-    assert np.allclose(tifffile.imread(again / "00001.tif"), volume[1] / 4)
-    assert run("denoise", out, again, "--model", network) == 1
-    assert "exists, and is never overwritten" in capsys.readouterr().err
-
-
-def test_a_network_of_the_package_denoises_what_is_on_its_scale(tmp_path, capsys):
-    volume = np.random.default_rng(0).random((1, 19, 37)).astype("float32")
-    np.save(tmp_path / "grey.npy", volume * 1000)
-    words = ["denoise", tmp_path / "grey.npy", tmp_path / "out", "--model"]
-    assert run(*words, "unet_tooth") == 1
-    assert run(*words, "unet_teeth") == 1
-    said = capsys.readouterr().err.splitlines()
-    assert "taught in" in said[-2] and re.search(r"--scale 0\.001\d", said[-2])
-    assert "did you mean 'unet_tooth'?" in said[-1]
-    assert run(*words, "unet_tooth", "--scale", 0.001) == 0
-    network, _ = pretrained("unet_tooth")
-    wide = np.pad(volume, ((0, 0), (0, 13), (0, 27)), mode="reflect")[..., None]
-    expected = 1000 * network.predict(wide, verbose=0)[0, :19, :37, 0]
-    found = tifffile.imread(tmp_path / "out" / "00000.tif")
-    assert np.allclose(found, expected, atol=1e-2)
-
-
-def test_a_network_of_another_size_is_refused(tmp_path, capsys):
-    import keras
-
-    image = keras.Input((16, 16, 1))
-    keras.Model(image, keras.layers.Rescaling(1.0)(image)).save(tmp_path / "m.keras")
-    np.save(tmp_path / "v.npy", np.zeros((2, 19, 37), "float32"))
-    words = ["denoise", tmp_path / "v.npy", tmp_path / "out", "--model"]
-    assert run(*words, tmp_path / "m.keras") == 1
-    assert "slices of 16 x 16 pixels" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_images_are_segmented_at_any_size(tmp_path, network):
-    (tmp_path / "images").mkdir()
-    rng = np.random.default_rng(0)
-    pictures = {n: rng.normal(size=s).astype("f4") for n, s in SIZES.items()}
-    for name, picture in pictures.items():
-        tifffile.imwrite(tmp_path / "images" / f"{name}.tif", picture)
-    out = tmp_path / "labels"
-    assert run("segment", tmp_path / "images", out, "--model", network) == 0
-    for name, picture in pictures.items():
-        assert np.array_equal(tifffile.imread(out / f"{name}.tif"), picture > 0)
-    assert (out / "middle.png").exists()
-
-
-SIZES = {"a": (40, 70), "b": (33, 300)}

@@ -124,6 +124,20 @@ def test_corrections_refuse_what_they_cannot_do(clean):
         xrdct.remove_rings(clean[:, :8])
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_a_dead_angle_is_named(clean, beam, value):
+    sinograms = clean.copy()
+    sinograms[:, :, [3, 20]] = value
+    message = "positive and finite total at every angle.* the numbers 3, 20;"
+    with pytest.raises(ValueError, match=message):
+        xrdct.normalise_total(sinograms)
+    for correct in (xrdct.find_offset, xrdct.centre):
+        with pytest.raises(ValueError, match=message):
+            correct(sinograms, beam.angles)
+    with pytest.raises(ValueError, match=r"numbers 0, 1, 2, 3, 4, 5, 6, 7 and 42 more"):
+        xrdct.normalise_total(np.zeros_like(clean))
+
+
 def test_unmix_finds_the_amounts_before_or_after_reconstruction(beam):
     references = np.array([[1.0, 2, 0, 1], [0, 1, 1, 0]])
     amounts = np.random.default_rng(0).random((2, 49, 50, 1))

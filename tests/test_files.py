@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import h5py
 import numpy as np
@@ -15,6 +16,7 @@ from srtools.files import (
     read_image,
     read_reconstruct_library,
     reserving,
+    sort_naturally,
     write_image,
 )
 
@@ -247,3 +249,27 @@ def test_bad_images_are_refused(tmp_path):
     write_image(path, np.full((4, 4), np.nan, "float32"))
     with pytest.raises(ValueError, match=r"a\.tiff: expected finite"):
         read_image(path)
+
+
+def test_files_are_listed_in_the_order_of_their_numbers(tmp_path):
+    names = [f"b_{i}.tif" for i in range(12)] + ["b_012.tif", "c2_1.tif", "c10_0.tif"]
+    for name in names[::-1]:
+        (tmp_path / name).touch()
+    assert [f.name for f in build_list_images(tmp_path)] == names
+    assert sort_naturally([tmp_path / "1.tif", tmp_path / "01.tif"]) == [
+        tmp_path / "01.tif",
+        tmp_path / "1.tif",
+    ]
+
+
+def test_a_compression_that_takes_a_package_is_no_damage(tmp_path):
+    from PIL import Image
+
+    from srtools.segmentation.tiles import TiledImage
+
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.eye(40, dtype=np.uint8)).save(path, compression="tiff_lzw")
+    if not find_spec("imagecodecs"):
+        for read in (read_image, lambda p: TiledImage(p).read(0, *[slice(0, 9)] * 2)):
+            with pytest.raises(ValueError, match=r"a\.tif: .*pip install imagecodecs"):
+                read(path)

@@ -258,3 +258,17 @@ def test_what_was_begun_with_another_network_is_not_gone_on_with(tmp_path):
     predict_image(other, *place, **how)
     expected = predict_image(other, place[0], tmp_path / "e.tif", **how)
     np.testing.assert_array_equal(tifffile.imread(place[1]), tifffile.imread(expected))
+
+
+def test_whatever_is_wrong_is_said_before_the_first_image_is_segmented(folder):
+    save(folder, "2.tiff", IMAGE[:12, :12], MASK[:12, :12])
+    for model, how, message in (
+        (pixelwise(), {"overlap": 4}, r"2\.tiff: .*larger than the image"),
+        (pixelwise(), {"blend": "gauss"}, "expected blend"),
+        (pixelwise(3), {"probabilities": True}, "of one class only.*model of 3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            inference_binary_segmentation(
+                folder / "noisy", (16, 16), None, model, savepath=folder / "out", **how
+            )
+        assert not list((folder / "out").glob("*"))

@@ -189,3 +189,21 @@ def test_an_axis_out_of_sight_is_refused(sample, beam, shift):
     message = f"axis that stays within 49 translations, received shift {shift} and"
     with pytest.raises(ValueError, match=message):
         measure(sample, beam, TWO_THETA, shift=shift)
+
+
+def test_rays_that_miss_their_places_turn_about_the_axis_of_the_scan(sample):
+    angles = np.linspace(0, 180, 12, endpoint=False)
+    for axis in (15.0, 13.5):
+        beam = ParallelBeam(sample.maps.shape[1], angles, 31, axis=axis)
+        sinograms = [
+            measure(sample, beam, TWO_THETA, shift=shift).sinograms
+            for shift in (0, 1e-6)
+        ]
+        assert np.allclose(*sinograms, atol=1e-3 * sinograms[0].max())
+
+
+def test_hot_spots_need_channels_that_show_reflections(sample, beam):
+    rng = np.random.default_rng(0)
+    for two_theta in ([5.0], [5.0, 5.1]):
+        with pytest.raises(ValueError, match="show a reflection of every crystalline"):
+            measure(sample, beam, np.array(two_theta), hot_spots=3, rng=rng)

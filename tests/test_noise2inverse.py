@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from srtools.models import SplitPatches, denoise_split
+from srtools.models import SplitPatches, denoise_split, noise2inverse, train_split
 from srtools.scan import SplitViews
 from srtools.tomography import ParallelBeam
 
@@ -128,3 +128,22 @@ def test_bad_images_are_refused(images, double):
     images[0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="finite images"):
         SplitPatches(images)
+
+
+def test_an_odd_number_of_parts_is_asked_as_it_was_taught():
+    for parts in (2, 3, 4, 5):
+        shown = noise2inverse._in_turn("half", parts)
+        assert set(shown.sum(axis=1)) == {parts // 2}
+
+
+def test_a_training_takes_hardly_more_steps_than_asked(monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        keras.Model,
+        "fit",
+        lambda model, data, epochs, **how: taken.append(len(data) * epochs),
+    )
+    images = np.random.default_rng(0).random((2, 3, 16, 16, 1), np.float32)
+    for steps in (7, 100, 101, 2_000):
+        train_split(images, steps=steps)
+    assert taken == [7, 100, 102, 2_000]

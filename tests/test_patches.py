@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tifffile
 from learning import learn
 from pairs_on_disk import IMAGE, MASK, SHAPE, pixelwise, save
 
+import srtools.segmentation.pairs as pairs
 from srtools.segmentation import (
     mask_patch_from_file,
     predict_image,
@@ -353,3 +355,11 @@ def test_constant_image_and_nan(folder):
             overlap=4,
         )
     assert not list(folder.glob("out*"))  # nothing half-written
+
+
+def test_the_scaling_of_a_stack_does_not_come_from_one_column(monkeypatch):
+    pages = np.zeros((4, 40, 40), np.uint8)
+    pages[:, :, 10:30] = 200
+    monkeypatch.setattr(pairs, "_SAMPLE", 160)  # every fortieth pixel
+    sample, _ = pairs._sample(SimpleNamespace(shape=pages.shape, path="a"), pages)
+    assert np.mean(sample) == pytest.approx(100, rel=0.1)

@@ -116,3 +116,12 @@ def test_a_model_that_cannot_be_drawn_is_refused():
         draw_model(unet((None, None, 1)))
     with pytest.raises(ValueError, match="functional model, received a CVAE"):
         draw_model(CVAE(2, (8, 8, 1)))
+
+
+def test_a_missing_value_does_not_take_the_grey_scale_away():
+    image = np.full((4, 4), 2.0)
+    image[0, 0], image[1, 1] = np.nan, 0
+    figure = show([image], truth=np.zeros((4, 4)))
+    drawn = figure.axes[0].images[0]
+    assert show([image]).axes[0].images[0].get_clim() == (0, 2)
+    assert figure.axes[1].images[0].get_clim() == (-2, 2) and drawn is not None

@@ -53,6 +53,11 @@ def test_the_largest_magnitude_decides(largest, fine):
                 check_range(values, (0, 1))
 
 
+def test_the_smallest_of_signed_integers_is_the_largest_magnitude():
+    with pytest.raises(ValueError, match=r"-3.28e\+04 to 0: .*, 0.061\)"):
+        check_range(np.array([-32768, 0], "int16"), (-1000, 2000))
+
+
 def test_bad_input_is_refused(network):
     for values in ([], [0, 0], [1, np.nan], [1, np.inf]):
         with pytest.raises(ValueError, match="finite values, not all zero, received"):

@@ -103,6 +103,23 @@ def test_a_ray_without_light_is_bridged_and_gives_no_nan(counted, sinograms):
     )
 
 
+def test_a_lost_view_is_named_and_not_taken_for_air(counted):
+    counts, flats, darks = counted
+    counts[0, :, [5, 17]] = 0
+    with pytest.raises(ValueError, match=r"in views \[5, 17\].*Scan\.views"):
+        flat_field(counts, flats, darks)
+
+
+def test_infinite_counts_are_bridged(counted, sinograms):
+    counts, flats, darks = counted
+    counts[0, 40, 5] = np.inf
+    counts[1, 20] = np.inf
+    found, replaced = flat_field(counts, flats, darks)
+    assert np.argwhere(replaced).tolist() == [[1, 20]]
+    assert np.isfinite(found).all()
+    assert found[0, 40, 5] == pytest.approx(sinograms[0, [39, 41], 5].mean(), abs=1e-4)
+
+
 def test_bad_counts_are_refused(counted):
     counts, flats, darks = counted
     with pytest.raises(ValueError, match=r"expected counts \(n_rows.*\(2, 80, 90\)"):
@@ -179,6 +196,17 @@ def test_the_centre_of_mass_gives_the_axis_of_a_few_noisy_views(shapes, axis):
 def test_the_centre_of_mass_needs_an_angle_a_view(sinograms):
     with pytest.raises(ValueError, match=r"at least 3 angles.*received 5 angles"):
         axis_by_mass(sinograms, ANGLES[:5])
+
+
+def test_the_centre_of_mass_of_a_sinogram_is_its_own(shapes):
+    sinograms = ParallelBeam(SIZE, ANGLES, 80, axis=36.25).project(shapes)
+    sinograms = np.concatenate([sinograms, 1e-9 * sinograms, 0 * sinograms[:1]])
+    sinograms[1] *= 100
+    found = axis_by_mass(sinograms, ANGLES)
+    assert np.abs(found[:4] - 36.25).max() < 0.3
+    assert np.isnan(found[4])
+    sinograms[0, :, 3] = 0  # the object is not in this view
+    assert np.isnan(axis_by_mass(sinograms, ANGLES)[0])
 
 
 def test_no_axis_is_nan_and_a_wedge_is_refused(sinograms):

@@ -134,6 +134,75 @@ def test_an_ambiguous_folder_says_what_decides(tmp_path, pictures):
         read_scan(path, projections="raw_*.tif", darks="cold_*", angles=ANGLES)
 
 
+@pytest.mark.parametrize("pattern", [None, "proj_*.tif"])
+def test_pictures_come_in_the_order_of_their_numbers(tmp_path, pictures, pattern):
+    projections, flats, _ = pictures
+    for i, picture in enumerate(projections):  # _0, _1, ... _11
+        tifffile.imwrite(tmp_path / f"proj_{i}.tif", picture)
+        tifffile.imwrite(tmp_path / f"flat_{i}.tif", flats[0] + i)
+    scan = read_scan(tmp_path, projections=pattern, flats="flat_*.tif", angles=ANGLES)
+    assert np.array_equal(scan.counts(1)[0, ..., 0], projections[:, 1].T)
+    assert np.array_equal(scan.flats.read(slice(0, 1))[:, 0, 0], 1000 + np.arange(N))
+
+
+def test_parts_of_a_folder_may_be_anywhere(tmp_path, pictures):
+    projections, flats, darks = pictures
+    path = folder(tmp_path / "scan", *pictures)
+    for place in (path / "white", tmp_path / "dark", path / "raw"):
+        place.mkdir()
+    for i in range(2):
+        tifffile.imwrite(path / "white" / f"{i}.tif", flats[i] + 1)
+        tifffile.imwrite(tmp_path / "dark" / f"{i}.tif", darks[i] + 1)
+    tifffile.imwrite(path / "raw" / "all.tif", projections + 1)
+    np.save(path / "white.npy", flats + 1)
+    for flat in ("white", path / "white", "white/*.tif", "white.npy"):
+        for dark in (tmp_path / "dark", "../dark/*.tif", f"{tmp_path}/dark/*.tif"):
+            scan = read_scan(path, projections="raw", flats=flat, darks=dark)
+            assert np.array_equal(scan.flats.read(slice(0, 3)), flats + 1)
+            assert np.array_equal(scan.darks.read(slice(0, 3)), darks + 1)
+            assert np.array_equal(scan.counts(0)[0, ..., 0], projections[:, 0].T + 1)
+    scan = read_scan(path, projections=path / "raw" / "all.tif")
+    assert scan.projections.shape[0] == N and scan.flats.shape[0] == 2
+    with pytest.raises(ValueError, match=r"expected files /no/\*\.tif for flats="):
+        read_scan(path, projections="raw", flats="/no/*.tif")
+
+
+@pytest.mark.parametrize("unit", ["degrees", "Degree", "\N{DEGREE SIGN}", "", b"deg"])
+def test_degrees_by_many_names(tmp_path, pictures, unit):
+    path = exchange(tmp_path / "a.h5", *pictures, units=unit)
+    assert np.allclose(read_scan(path).angles, ANGLES)
+
+
+def test_angles_in_another_unit_are_refused(tmp_path, pictures):
+    path = exchange(tmp_path / "a.h5", *pictures, 1e3 * ANGLES, units="mdeg")
+    with pytest.raises(ValueError, match=r"a\.h5: .*exchange/theta.*unit 'mdeg'"):
+        read_scan(path)
+    assert np.allclose(read_scan(path, angles=ANGLES).angles, ANGLES)
+
+
+def test_what_is_given_is_not_looked_for_in_nxtomo(tmp_path, pictures):
+    path = nxtomo(tmp_path / "a.nx", *pictures)
+    size = "entry0000/instrument/detector/x_pixel_size"
+    for unit, micrometres in (
+        ("micrometers", 2.5),
+        ("\N{MICRO SIGN}m", 2.5),
+        ("\N{GREEK SMALL LETTER MU}m", 2.5),
+        ("mm", 2500),
+        ("furlong", None),
+        ("", None),
+    ):
+        with h5py.File(path, "r+") as file:
+            file[size][...] = 2.5
+            file[size].attrs["units"] = unit
+        assert read_scan(path).pixel_size == micrometres
+        assert read_scan(path, pixel_size=1.5).pixel_size == 1.5
+    with h5py.File(path, "r+") as file:
+        del file["entry0000/sample/rotation_angle"]
+    assert np.allclose(read_scan(path, angles=ANGLES + 1).angles, ANGLES + 1)
+    with pytest.raises(ValueError, match="expected angles in entry0000/sample/rotat"):
+        read_scan(path)
+
+
 def test_two_entries_ask_which(tmp_path, pictures):
     path = nxtomo(tmp_path / "a.nx", *pictures, entry0000=None, entry0001=None)
     with pytest.raises(ValueError, match=r"found \['entry0000', 'entry0001'\].*projec"):

@@ -110,6 +110,21 @@ def test_too_many_dead_rays_name_file_and_row(tmp_path, images):
         scan.sinograms(2)
 
 
+def test_a_lost_view_can_be_left_out(tmp_path, images):
+    scan = write(tmp_path, images)
+    whole = scan.sinograms(2)
+    counts = np.load(scan.path)
+    counts[7] = 0
+    np.save(scan.path, counts)
+    with pytest.raises(ValueError, match=r"scan\.npy, rows from 2: .*views \[7\]"):
+        scan.sinograms(2)
+    left = np.delete(np.arange(len(ANGLES)), 7)
+    some = scan.views(left)
+    assert np.array_equal(some.angles, ANGLES[left])
+    assert np.allclose(some.sinograms(2), whole[:, :, left])
+    assert np.array_equal(some.views([-1]).sinograms(2), some.sinograms(2)[:, :, -1:])
+
+
 def test_rows_are_the_same_alone_and_in_a_block_with_a_margin(scan):
     how = {"pixel_size": 2.0, "distance": 9.0, "energy": 20.0, "delta_over_beta": 99.0}
     retrieved = scan.corrected(partial(paganin, **how), margin=3)
@@ -207,6 +222,32 @@ def test_an_interrupted_volume_goes_on_where_it_stopped(tmp_path, scan, name):
     assert calls == [3]  # four rows were written, three are left
     assert np.allclose(read(output), beam.fbp(scan.sinograms(slice(0, ROWS)))[..., 0])
     assert misfits(output)[0].tolist() == list(range(ROWS))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_interrupted_volume_does_not_go_on_in_another_size(
+    tmp_path, scan, name, known
+):
+    def method(sinograms):  # as a network, it carries no geometry
+        calls.append(len(sinograms))
+        if len(calls) == fail_at:
+            raise KeyboardInterrupt
+        return scan.beam(size).fbp(sinograms)
+
+    how = {"output": tmp_path / name, "block": 2, "n_jobs": 1}
+    calls, size, fail_at = [], SIZE, 2
+    how |= {"beam": scan.beam(size)} if known else {}
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct(scan, method, **how)
+    calls, size, fail_at = [], SIZE + 4, 9
+    how |= {"beam": scan.beam(size)} if known else {}
+    what = "geometry .*" if known else r"size \[52, 52\], found size \[48, 48\]"
+    with pytest.raises(ValueError, match=f"expected {what}"):
+        reconstruct(scan, method, **how)
+    assert len(calls) == (0 if known else 1)
+    calls, size = [], SIZE
+    how |= {"beam": scan.beam(size)} if known else {}
+    assert read(reconstruct(scan, method, **how)).shape == (ROWS, SIZE, SIZE)
 
 
 @pytest.mark.parametrize("left", ["", "row,mis", "row,misfit\n1,0.5\n0,0"])

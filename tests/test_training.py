@@ -469,3 +469,21 @@ def test_a_network_of_the_package_is_ready_for_data(name):
     model, card = pretrained(name)
     sides = [32 if side == "any" else side for side in card.architecture["input"]]
     assert np.isfinite(model.predict_on_batch(np.zeros((1, *sides)))).all()
+
+
+def test_each_call_of_a_shared_layer_and_the_weights_of_losses_count():
+    def key(wire, **how):
+        x = keras.Input((3,))
+        model = keras.Model(x, wire(keras.layers.Dense(3), x))
+        model.compile("sgd", "mean_squared_error", **how)
+        data = [np.zeros((2, 3))]
+        return training_key(model, "drawn", 0, data, {}), model
+
+    add = keras.layers.add
+    first, model = key(lambda s, x: add([s(x), s(s(x))]))
+    assert first == key(lambda s, x: add([s(x), s(s(x))]))[0]
+    assert first != key(lambda s, x: add([s(x), s(x)]))[0]
+    assert first != key(lambda s, x: add([s(s(x)), s(x)]))[0]
+    assert first != key(lambda s, x: add([s(x), s(s(x))]), loss_weights=[5.0])[0]
+    keras.Model(model.input, model(model.layers[-1].output))  # calls it elsewhere
+    assert first == training_key(model, "drawn", 0, [np.zeros((2, 3))], {})

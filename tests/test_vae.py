@@ -208,3 +208,12 @@ def test_bad_images(pairs):
         vae_inference(model, noisy, n_samples=2)
     with pytest.raises(ValueError, match="as many labels as images, received 3 and 48"):
         vae_train(model, noisy, clean[:3], noisy, clean, 1)
+
+
+def test_the_likelihood_of_a_pixel_is_that_of_all_its_channels():
+    losses = []
+    for channels in (1, 3):
+        model = CVAE(2, (8, 8, channels), likelihood="bernoulli", beta=0)
+        target, guess = (np.full((2, 8, 8, channels), v, "float32") for v in (0.3, 0.6))
+        losses.append(float(model.compute_loss(y=target, y_pred=guess)))
+    assert losses[1] == pytest.approx(3 * losses[0], rel=1e-5)

@@ -27,7 +27,7 @@ VOLUME is a TIFF of one or more pages, a folder of TIFFs, a .npy array or an HDF
 with one dataset, such as `srtools reconstruct` writes."""
 _SEGMENT = """\
 Label each pixel of each image of a folder by a network, tile by tile, so that images of
-any size fit."""
+any size from 32 x 32 pixels on fit."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +92,8 @@ def _parser():
         "output",
         type=Path,
         metavar="OUT",
-        help="a new folder of TIFFs, or a new file if the name ends in .h5",
+        help="a new folder of TIFFs; a new file if the name ends in .h5, an OME-Zarr "
+        "image if it ends in .zarr",
     )
     task.add_argument(
         "--method",

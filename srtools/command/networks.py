@@ -1,5 +1,8 @@
 """Send images through a network that was saved by Keras."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -44,14 +47,14 @@ def denoise(volume: Path, output: Path, model: str, scale: float = 1.0) -> None:
     pages = _pages(volume)
     if taught_in is not None:
         _check_scale(_read(*pages[len(pages) // 2]) * scale, taught_in, volume)
-    partial = _begin(output)
-    for number, (image, page) in enumerate(tqdm(pages, desc="denoising", unit="slice")):
-        found = _apply(network, _read(image, page), image.path)
-        write_image(partial / f"{number:05d}.tif", found)
-        if number == len(pages) // 2:
-            middle = found
-    draw_slice(middle, f"slice {len(pages) // 2}, denoised", partial / "middle.png")
-    partial.replace(output)
+    bar = {"desc": "denoising", "unit": "slice"}
+    with _begin(output) as partial:
+        for number, (image, page) in enumerate(tqdm(pages, **bar)):
+            found = _apply(network, _read(image, page), image.path)
+            write_image(partial / f"{number:05d}.tif", found)
+            if number == len(pages) // 2:
+                middle = found
+        draw_slice(middle, f"slice {len(pages) // 2}, denoised", partial / "middle.png")
 
 
 def segment(images: Path, output: Path, model: str) -> None:
@@ -72,24 +75,20 @@ def segment(images: Path, output: Path, model: str) -> None:
     FileExistsError
         If the output exists.
     ValueError
-        As `srtools.segmentation.predict_image`.
+        As `srtools.segmentation.predict_image`; or if a side of an image is below 32
+        pixels.
     """
     network, _ = _load(model)
     files = build_list_images(images) if images.is_dir() else [images]
-    partial = _begin(output)
-    for file in files:
-        shape = TiledImage(file).shape[1:]
-        patch = [
-            side or min(_TILE, length // _MULTIPLE * _MULTIPLE)
-            for side, length in zip(network.input_shape[1:3], shape, strict=True)
-        ]
-        predict_image(network, file, partial / f"{file.stem}.tif", patch_shape=patch)
-    middle = files[len(files) // 2].stem
-    labels = TiledImage(partial / f"{middle}.tif")
-    page, height, width = labels.shape[0] // 2, *labels.shape[1:]
-    picture = labels.read(page, slice(0, height), slice(0, width))
-    draw_slice(picture, f"labels of {middle}", partial / "middle.png")
-    partial.replace(output)
+    patches = [_patch(network, file) for file in files]  # all, before the work begins
+    with _begin(output) as partial:
+        for file, patch in zip(files, patches, strict=True):
+            labels = partial / f"{file.stem}.tif"
+            predict_image(network, file, labels, patch_shape=patch)
+        middle = files[len(files) // 2].stem
+        labels = TiledImage(partial / f"{middle}.tif")
+        picture = _read(labels, labels.shape[0] // 2)
+        draw_slice(picture, f"labels of {middle}", partial / "middle.png")
 
 
 def _load(model):
@@ -118,15 +117,34 @@ def _check_scale(picture, taught_in, path):
         raise ValueError(f"{path}: {error}; here: --scale {ratio:.2g}") from error
 
 
-def _begin(output):
-    """A folder to work in, beside the output."""
+@contextmanager
+def _begin(output) -> Iterator[Path]:
+    """A folder to work in, beside the output: it becomes that, or is removed."""
     if output.exists():
         raise FileExistsError(f"{output}: exists, and is never overwritten")
     partial = output.with_name(output.name + ".partial")
     if partial.exists():
         raise FileExistsError(f"{partial}: left by an interrupted run; remove it")
     partial.mkdir(parents=True)
-    return partial
+    try:
+        yield partial
+    except BaseException:  # no later run goes on with it
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    partial.replace(output)
+
+
+def _patch(network, file):
+    """Height and width of the tiles of an image."""
+    shape = TiledImage(file).shape[1:]
+    wanted = network.input_shape[1:3]
+    sides = list(zip(wanted, shape, strict=True))
+    if any(side is None and length < _MULTIPLE for side, length in sides):
+        raise ValueError(
+            f"{file}: expected sides of at least {_MULTIPLE} pixels, the smallest "
+            f"tile, received {shape[0]} x {shape[1]}"
+        )
+    return [side or min(_TILE, n // _MULTIPLE * _MULTIPLE) for side, n in sides]
 
 
 def _pages(volume):

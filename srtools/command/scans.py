@@ -29,10 +29,10 @@ def preview(scan: str, output: Path, row: int | None = None, **how) -> None:
     measured = _open(scan, **how)
     row = measured.n_rows // 2 if row is None else row
     _tell(measured, row)
+    measured = _with_axis(measured)  # what is drawn has the columns of the detector
     sinogram = measured.sinograms(row)
-    measured = _about_axis(measured, how["pad"])
-    beam = measured.beam()
-    image = beam.fbp(measured.sinograms(row), filter="hann")
+    wide = _widened(measured, how["pad"])
+    image = wide.beam().fbp(wide.sinograms(row), filter="hann")
     counts = measured.projections.read(slice(0, measured.n_rows), slice(0, 1))[0]
 
     from matplotlib.figure import Figure  # without a window, and late: it is slow
@@ -42,8 +42,7 @@ def preview(scan: str, output: Path, row: int | None = None, **how) -> None:
     _draw(axes[0, 0], counts, "counts, first projection", "row")
     axes[0, 0].axhline(row, color="tab:orange", lw=0.8)
     _draw(axes[0, 1], sinogram[0, ..., 0].T, f"line integrals, row {row}", "view")
-    if measured.axis is not None:
-        axes[0, 1].axvline(measured.axis, color="tab:orange", lw=0.8)
+    axes[0, 1].axvline(measured.axis, color="tab:orange", lw=0.8)
     _draw_axis(axes[1, 0], measured)
     low, high = np.percentile(image, (0.5, 99.8))
     axes[1, 1].imshow(image[0, ..., 0], cmap="gray", vmin=low, vmax=high)
@@ -89,13 +88,14 @@ def reconstruct(
         raise FileExistsError(f"{output}: exists, and is never overwritten")
     measured = _open(scan, **how)
     rows = measured.rows(rows)
-    measured = _about_axis(measured, how["pad"])
+    measured = _widened(_with_axis(measured), how["pad"])
     middle = (rows.start + rows.stop) // 2
     beam = measured.beam()
     if method == "fbp":
         compute = partial(beam.fbp, filter=filter)
     elif method == "tv":
-        compute = partial(tv, beam, weight=weight or _best_weight(measured, middle))
+        weight = _best_weight(measured, middle) if weight is None else weight
+        compute = partial(tv, beam, weight=weight)
     else:
         from srtools.command.self_taught import self_taught  # late: it loads Keras
 
@@ -163,11 +163,10 @@ def _open(
 
 def _tell(measured, row):
     """Say what is wrong with a row before the corrections, as far as it shows."""
-    plain = replace(measured, steps=())
+    sinogram = replace(measured, steps=()).sinograms(row)
     raw = slice(row, row + 1)
     darks = None if measured.darks is None else measured.darks.read(raw)
     _, bad = room.flat_field(measured.counts(row), measured.flats.read(raw), darks)
-    sinogram = plain.sinograms(row)
     edge = max(sinogram.shape[1] // 16, 1)
     left, right = sinogram[:, :edge].mean(), sinogram[:, -edge:].mean()
     print(
@@ -177,14 +176,22 @@ def _tell(measured, row):
     )
 
 
-def _about_axis(measured, pad):
-    """Search the axis unless it is given; fold a full turn about it; pad."""
+def _with_axis(measured):
+    """Search the axis unless it is given."""
     if measured.axis is None:
         measured = measured.corrected(axis=room.find_axis(measured))
         print(f"rotation axis at column {measured.axis:g}")
+    return measured
+
+
+def _widened(measured, pad):
+    """Fold about the axis where each view has an opposite; pad."""
     if np.ptp(measured.angles) > 270:
-        measured = measured.folded()
-        print(f"folded to 180 degrees and {measured.width} columns")
+        try:
+            measured = measured.folded()
+            print(f"folded to 180 degrees and {measured.width} columns")
+        except ValueError as error:  # more than half a turn, less than a whole one
+            print(f"not folded: {error}")
     return measured.padded(pad) if pad else measured
 
 
@@ -221,6 +228,10 @@ def _slice(output, row, first):
 
         with h5py.File(output) as file:
             return file["volume"][row - first]
+    if output.suffix.lower() == ".zarr":
+        import zarr
+
+        return zarr.open_group(output, mode="r")["0"][row - first]
     import tifffile
 
     return tifffile.imread(output / f"{row:05d}.tif")

@@ -10,6 +10,7 @@ from srtools.files import reading
 from srtools.models import denoise_split, train_split
 from srtools.scan import Scan, SplitViews
 
+_ENDINGS = (".h5", ".hdf5", ".zarr")  # of volumes; other dots belong to the name
 _ROWS = 8  # to learn from: more make it no better within a few thousand steps
 
 
@@ -38,7 +39,8 @@ def self_taught(
         From sinograms (n, n_translations, n_angles, 1) to images (n, size, size, 1).
     """
     split = SplitViews(scan.beam())
-    kept = output.with_suffix(".keras")
+    name = output.stem if output.suffix.lower() in _ENDINGS else output.name
+    kept = output.with_name(name + ".keras")
     if kept.exists():
         with reading(kept, "a network that Keras saved"):
             network = keras.saving.load_model(kept, compile=False, safe_mode=True)

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "atomic": ["atomic_write", "write_once"],
-        "damage": ["reading", "writing"],
+        "damage": ["broken", "reading", "writing"],
         "hdf5": [
             "CHUNK",
             "create_library",
@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "check_pages",
             "pair_by_name",
             "read_image",
+            "sort_naturally",
             "write_image",
         ],
     },

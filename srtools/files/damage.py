@@ -42,9 +42,9 @@ def reading(path: str | Path, kind: str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if Path(path).name in str(error):
             raise
-        raise _broken(path, kind, error) from error
+        raise broken(path, kind, error) from error
     except Exception as error:
-        raise _broken(path, kind, error) from error
+        raise broken(path, kind, error) from error
 
 
 @contextmanager
@@ -64,8 +64,28 @@ def writing(path: str | Path) -> Iterator[None]:
         raise
 
 
-def _broken(path, kind, why):
+def broken(path: str | Path, kind: str, why) -> ValueError:
+    """Return the error of a file that is not what was expected, or cannot be unpacked.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    kind : str
+        What was expected, such as "a TIFF image".
+    why : Exception or str
+        What was found.
+
+    Returns
+    -------
+    ValueError
+    """
     said = shorten(str(why), 300, placeholder=" ...") or type(why).__name__
+    if "imagecodecs" in said:
+        return ValueError(
+            f"{path}: expected {kind} without compression or with deflate; for others "
+            f"there is a package: pip install imagecodecs ({said})"
+        )
     return ValueError(
         f"{path}: expected {kind}, but it is truncated or of another format ({said})"
     )

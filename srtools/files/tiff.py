@@ -1,7 +1,8 @@
 """Folders of TIFF images: list, pair, read, write."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from srtools.files.damage import check_claim, reading
 def build_list_images(
     path: str | Path, types: Sequence[str] = (".tif", ".tiff")
 ) -> list[Path]:
-    """List the image files of a folder, sorted by name.
+    """List the image files of a folder, in the order of `sort_naturally`.
 
     Parameters
     ----------
@@ -38,13 +39,38 @@ def build_list_images(
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no such folder")
     endings = tuple("." + kind.lstrip(".").lower() for kind in types)
-    files = sorted(f for f in path.iterdir() if f.suffix.lower() in endings)
+    files = sort_naturally(f for f in path.iterdir() if f.suffix.lower() in endings)
     if not files:
         found = sorted({f.suffix for f in path.iterdir()})
         raise ValueError(
             f"{path}: expected files of type {', '.join(endings)}, found types {found}"
         )
     return files
+
+
+def sort_naturally(files: Iterable[Path]) -> list[Path]:
+    """Sort files by name, and by number where names have numbers: 2 before 10.
+
+    Parameters
+    ----------
+    files : iterable of Path
+
+    Returns
+    -------
+    list of Path
+
+    Examples
+    --------
+    >>> [f.name for f in sort_naturally([Path("p_10.tif"), Path("p_2.tif")])]
+    ['p_2.tif', 'p_10.tif']
+    """
+
+    def key(file):
+        parts = re.split(r"(\d+)", str(file))  # text, digits, text, ...
+        parts[1::2] = map(int, parts[1::2])
+        return parts, str(file)
+
+    return sorted(files, key=key)
 
 
 def pair_by_name(

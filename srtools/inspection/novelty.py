@@ -104,6 +104,11 @@ class NoveltyScore:
                 f"false_alarm_rate of {self.false_alarm_rate}, "
                 f"received {len(calibration)}"
             )
+        if calibration.shape[1:] != training.shape[1:]:
+            raise ValueError(
+                f"expected calibration images of shape {training.shape[1:]}, as those "
+                f"of the training, received {calibration.shape[1:]}"
+            )
         if np.ptp(values, axis=0).max() == 0:
             raise ValueError(
                 f"expected images that differ, received {len(values)} times the same"

@@ -13,7 +13,7 @@ def msd(input_shape: tuple[int | None, int | None, int], depth: int = 30):
     Its holes grow from layer to layer, 1, 2 ... 10 pixels, and then from 1 again: large
     features are seen without any coarser grid, so that images may have any size. The
     output is a weighted sum of the image and all maps. With few weights, little data is
-    enough: 30 layers have 4 246.
+    enough: 30 layers have 4 247.
 
     Parameters
     ----------

@@ -153,15 +153,15 @@ def train_split(
             f"{steps} steps and values up to {largest}"
         )
     side = min(64, *(length // 8 * 8 for length in images.shape[2:4]))
-    batches = min(steps, 100)
+    epochs = -(-steps // 100)
+    batches = -(-steps // epochs)
     patches = SplitPatches(
         images / largest, strategy, patch=side, batches=batches, seed=seed
     )
     if model is None:
         model = unet((None, None, 1), residual=True)
-    falling = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+    falling = keras.optimizers.schedules.CosineDecay(2e-3, epochs * batches)
     model.compile(keras.optimizers.Adam(falling), "mean_squared_error")
-    epochs = -(-steps // len(patches))
     with tqdm(total=epochs, desc="training", unit="epoch") as bar:
         advance = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: bar.update()
@@ -215,7 +215,7 @@ def _in_turn(strategy, parts):
         rng = np.random.default_rng(0)
         order = rng.permuted(np.tile(np.arange(parts), (parts // 2, 1)), axis=1)
         shown = order < _n_shown(strategy, parts)
-        return np.concatenate([shown, ~shown])
+        return shown if parts % 2 else np.concatenate([shown, ~shown])
     number = (np.arange(parts)[:, None] - np.arange(parts)) % parts
     return number < _n_shown(strategy, parts)
 

@@ -36,7 +36,8 @@ def check_range(values, taught_in: Sequence[float]) -> None:
         raise ValueError(
             "expected finite values, not all zero, received NaN, infinite or no values"
         )
-    taught, found = np.abs(taught_in).max(), np.abs(values).max()
+    taught = np.abs(taught_in).max()
+    found = max(abs(float(values.min())), abs(float(values.max())))
     if not _LEAST * taught <= found <= _MOST * taught:
         low, high = taught_in
         raise ValueError(

@@ -159,10 +159,14 @@ class CVAE(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Return the negative bound on the evidence, in nats per pixel."""
+        """Return the negative bound on the evidence, in nats per pixel.
+
+        Outside of training it is that of the mean latent values, without a draw.
+        """
         target = ops.cast(x if y is None else y, y_pred.dtype)
         if self.likelihood == "bernoulli":
             misfit = keras.losses.binary_crossentropy(target, y_pred)
+            misfit = y_pred.shape[-1] * misfit  # which is a mean over the channels
         else:
             squares = ops.sum(ops.square(target - y_pred), axis=-1)
             variance = ops.exp(2 * self.log_noise)

@@ -46,8 +46,8 @@ def show(
     if len(titles) != len(images):
         raise ValueError(f"expected {len(images)} titles, received {len(titles)}")
     reference = images if truth is None else [_picture(truth)]
-    vmin = min(np.min(image) for image in reference) if vmin is None else vmin
-    vmax = max(np.max(image) for image in reference) if vmax is None else vmax
+    vmin = min(np.nanmin(image) for image in reference) if vmin is None else vmin
+    vmax = max(np.nanmax(image) for image in reference) if vmax is None else vmax
 
     columns = columns or len(images)
     n_rows = 2 if truth is not None else -(-len(images) // columns)
@@ -68,7 +68,7 @@ def show(
 
     if truth is not None:
         differences = [image - reference[0] for image in images]
-        limit = max(np.max(np.abs(d)) for d in differences) or 1.0
+        limit = max(np.nanmax(np.abs(d)) for d in differences) or 1.0
         for axis, difference in zip(axes[1], differences, strict=True):
             if difference.any():  # the truth itself needs no picture of zeros
                 drawn = axis.imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)

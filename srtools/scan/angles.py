@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from srtools.files import open_hdf5, open_npy, reading
@@ -16,8 +17,9 @@ def read_angles(path: Path, where) -> np.ndarray:
     path : Path
         The scan.
     where : str, Path or array
-        A dataset of the scan's HDF5 file, of which the attribute ``units`` is heeded; a
-        text or ``.npy`` file, in the scan's folder or anywhere; or the angles.
+        A dataset of the scan's HDF5 file, of which the attribute ``units`` is heeded
+        (degrees, radians, or none: degrees); a text or ``.npy`` file, in the scan's
+        folder or anywhere; or the angles.
 
     Returns
     -------
@@ -26,7 +28,7 @@ def read_angles(path: Path, where) -> np.ndarray:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such list, or it is no list of numbers.
+        If there is no such list, it is no list of numbers, or of another unit.
     """
     if not isinstance(where, (str, Path)):
         return np.asarray(where, np.float64)
@@ -42,9 +44,23 @@ def read_angles(path: Path, where) -> np.ndarray:
         raise ValueError(f"{path}: expected angles in {where}, found none") from None
     with open_hdf5(path) as file:
         values = np.asarray(file[name][()], np.float64)
-        unit = file[name].attrs.get("units", "degree")
-    unit = unit.decode() if isinstance(unit, bytes) else str(unit)
-    return np.rad2deg(values) if unit.lower().startswith("rad") else values
+        unit = unit_of(file[name], "degree")
+    if unit.lower().startswith("rad"):
+        return np.rad2deg(values)
+    if unit.lower().startswith("deg") or unit in ("", "°"):
+        return values
+    raise ValueError(
+        f"{path}: expected {name} in degrees or radians, found the unit {unit!r}; pass "
+        "the angles, in degrees, as angles="
+    )
+
+
+def unit_of(dataset, default: str) -> str:
+    """Return the attribute ``units`` of a dataset, whichever way it is written."""
+    unit = dataset.attrs.get("units", default)
+    unit = "" if isinstance(unit, h5py.Empty) else np.ravel(unit)
+    unit = unit[0] if len(unit) else ""
+    return (unit.decode() if isinstance(unit, bytes) else str(unit)).strip()
 
 
 def _from_file(file):

@@ -102,8 +102,8 @@ def axis_by_mass(sinograms, angles) -> np.ndarray:
     The centre of mass of an object goes round on a circle, so that of its projections
     follows a sine about the axis [1]_: the constant beside the sine is the axis. This
     needs no mirrored views, so a few views are enough; but the whole object must be
-    seen in all of them. What is below a tenth of the largest value counts as air, whose
-    noise far from the axis would move the centre.
+    seen in all of them. What is below a tenth of the largest value of its sinogram
+    counts as air, whose noise far from the axis would move the centre.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def axis_by_mass(sinograms, angles) -> np.ndarray:
     Returns
     -------
     float64 array, shape (n,)
-        Columns, to a fraction.
+        Columns, to a fraction; NaN for sinograms with a view that shows nothing.
 
     Raises
     ------
@@ -133,11 +133,15 @@ def axis_by_mass(sinograms, angles) -> np.ndarray:
             f"expected at least 3 angles, one a view, received {len(angles)} angles "
             f"and {sinograms.shape[2]} views"
         )
-    seen = sinograms[..., 0] * (sinograms[..., 0] > 0.1 * sinograms.max())
-    mass = np.maximum(seen.sum(axis=1), 1e-6)
-    centre = np.einsum("nta,t->na", seen, np.arange(seen.shape[1])) / mass
+    largest = sinograms.max(axis=(1, 2, 3), keepdims=True)
+    seen = np.where(sinograms > 0.1 * largest, sinograms, 0)[..., 0]
+    mass = seen.sum(axis=1)
+    empty = ~(mass > 0)
+    centre = np.einsum("nta,t->na", seen, np.arange(seen.shape[1]))
+    centre /= np.where(empty, 1, mass)
     basis = np.stack([angles**0, np.cos(angles), np.sin(angles)], axis=1)
-    return np.linalg.lstsq(basis, centre.T, rcond=None)[0][0]
+    axis = np.linalg.lstsq(basis, centre.T, rcond=None)[0][0]
+    return np.where(empty.any(axis=1), np.nan, axis)
 
 
 def find_axis(scan: Scan, n_rows: int = 9) -> float:

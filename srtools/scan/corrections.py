@@ -22,7 +22,8 @@ def flat_field(counts, flats, darks=None) -> tuple[np.ndarray, np.ndarray]:
     nearest good pixels of the same row and view: at pixels that are *dead* or *hot*
     (their flat field is below half or above twice that of their neighbours), *stuck*
     (they count the same in all views, saturated for instance, while most neighbours
-    change), and on rays of which no more light arrived than in the dark.
+    change), and on rays of which no more light arrived than in the dark, or that have
+    no finite count.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ def flat_field(counts, flats, darks=None) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If the shapes do not fit, or more than half of the rays of a row had to be
-        bridged.
+        If the shapes do not fit, more than half of the rays of a row had to be
+        bridged, or all rays of a row in one view, as where a picture was lost.
 
     References
     ----------
@@ -59,13 +60,18 @@ def flat_field(counts, flats, darks=None) -> tuple[np.ndarray, np.ndarray]:
     dark = 0 if darks is None else _mean("darks", darks, counts)
     light, white = counts[..., 0] - np.float32(dark)[..., None], flat - dark
     replaced = _faulty(light, white)
-    bad = replaced[..., None] | ~(light > 0)
+    bad = replaced[..., None] | ~((light > 0) & np.isfinite(light))
     share = bad.mean(axis=(1, 2))
     if share.max() > 0.5:
         worst = int(share.argmax())
         raise ValueError(
             f"expected rays with more light than in the dark, found {share[worst]:.0%} "
             f"of those of row {worst} without, or at dead pixels"
+        )
+    if len(lost := np.flatnonzero(bad.all(axis=1).any(axis=0))):
+        raise ValueError(
+            "expected light in each row of every view, found a row without any in "
+            f"views {lost.tolist()}; leave them out with Scan.views"
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         sinograms = -np.log(light / white[..., None])
@@ -90,7 +96,8 @@ def _faulty(light, white):
     usual = ndimage.median_filter(white, (1, _NEAR), mode="mirror")
     fine = (white > 0.5 * usual) & (white < 2 * usual)
     if light.shape[-1] > 1:
-        change = np.nan_to_num(np.ptp(light, axis=-1))
+        with np.errstate(invalid="ignore"):
+            change = np.nan_to_num(np.ptp(light, axis=-1))
         usual = ndimage.median_filter(change, (1, _NEAR), mode="mirror")
         fine &= ~(change < 1e-3 * usual)
     return ~fine
@@ -103,8 +110,7 @@ def _bridge(values, bad):
     left = np.maximum.accumulate(np.where(bad, -1, place))
     right = np.minimum.accumulate(np.where(bad, n, place)[::-1])[::-1]
     left, right = np.where(left < 0, right, left), np.where(right == n, left, right)
-    views = np.flatnonzero(bad.any(axis=0) & ~bad.all(axis=0))
-    values[:, bad.all(axis=0)] = 0
+    views = np.flatnonzero(bad.any(axis=0))
     left, right = left[:, views], right[:, views]
     part = (place - left) / np.maximum(right - left, 1)
     low = np.take_along_axis(values[:, views], left, 0)

@@ -24,7 +24,7 @@ class SplitViews:
     Attributes
     ----------
     beams : list of ParallelBeam
-        The geometry of each part.
+        The geometry of each part: an `AstraBeam` where `beam` is one.
     numbers : list of int arrays
         The views of each part.
 
@@ -54,9 +54,9 @@ class SplitViews:
             )
         order = np.argsort(beam.angles, kind="stable")
         self.numbers = [np.sort(order[part::parts]) for part in range(parts)]
-        settings = beam.settings
+        kind, settings = type(beam), beam.settings
         self.beams = [
-            ParallelBeam(**{**settings, "angles": beam.angles[numbers]})
+            kind(**{**settings, "angles": beam.angles[numbers]})
             for numbers in self.numbers
         ]
         self._shape = beam.n_translations, beam.n_angles

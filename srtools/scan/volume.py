@@ -87,7 +87,7 @@ def reconstruct(
     if output.exists():
         raise FileExistsError(f"{output}: exists, and is never overwritten")
     output.parent.mkdir(parents=True, exist_ok=True)
-    settings = _settings(scan, method, rows)
+    settings = _settings(scan, method, rows, beam)
     with write_once(output) as partial:
         if partial is None:  # another process has just written it
             return output
@@ -154,7 +154,7 @@ def _runs(rows, block):
     return runs
 
 
-def _settings(scan, method, rows):
+def _settings(scan, method, rows, beam):
     """What a volume is made of; an interrupted one goes on with nothing else."""
     return {
         "scan": scan.path.name,
@@ -163,6 +163,7 @@ def _settings(scan, method, rows):
         "angles": np.asarray(scan.angles).tolist(),
         "steps": [_name(step) for step in scan.steps],
         "method": _name(method),
+        "geometry": getattr(beam or _geometry(method), "settings", None),
     }
 
 

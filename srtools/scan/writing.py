@@ -52,7 +52,9 @@ class Volume(ABC):
             self.table.unlink()  # interrupted before its first line was whole
         if self.table.exists():
             with reading(partial, "an unfinished volume"):
-                check_settings(partial.parent, self.settings, self._stored_settings())
+                stored = self._stored_settings()
+                self.settings["size"] = stored.get("size")
+                check_settings(partial.parent, self.settings, stored)
                 lines = self._whole_lines()
                 self._put("\n".join(lines) + "\n")  # without what was cut off
                 self.done = {int(line.split(",")[0]) for line in lines[1:]}
@@ -64,14 +66,19 @@ class Volume(ABC):
         ------
         OSError
             If they are the first, and the disk has no space for all.
+        ValueError
+            If they are of another size than the slices that are there.
         """
         images = np.asarray(images, np.float32)[..., 0]
+        size = {"size": list(images.shape[1:])}
         if not self.table.exists():
             start, stop = self.settings["rows"]
             needed = 4 * (stop - start) * math.prod(images.shape[1:])
             check_space(self.partial, needed)
+            self.settings |= size
             self._create(images.shape[1:])
             self._put("row,misfit\n")
+        check_settings(self.partial.parent, self.settings | size, self.settings)
         numbers = range(rows.start, rows.stop)
         with writing(self.partial):
             self._write(rows, images)

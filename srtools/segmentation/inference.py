@@ -208,8 +208,14 @@ def inference_binary_segmentation(
             f"{datapath}: expected names that differ in more than the type, found "
             f"{', '.join(sorted(twice))}"
         )
-    for file in files:
-        found = TiledImage(file).shape[1:]
+    if how.get("probabilities") and model.output_shape[-1] > 1:
+        raise ValueError(
+            "expected probabilities=True of one class only, whose pictures can be "
+            f"drawn, received a model of {model.output_shape[-1]}: see predict_image"
+        )
+    images = [TiledImage(file) for file in files]
+    for file, image in zip(files, images, strict=True):
+        found = image.shape[1:]
         if image_shape is not None and found != tuple(image_shape):
             raise ValueError(
                 f"{file}: expected an image of {tuple(image_shape)} pixels, "
@@ -226,6 +232,8 @@ def inference_binary_segmentation(
     for output in () if resume else outputs:
         _refuse(output)
         _refuse(output.with_suffix(".png"))
+    for image in images:
+        grid_of(image, patch_shape, how.get("overlap", 16), how.get("blend", "hann"))
     for file, output in zip(files, outputs, strict=True):
         if not (resume and output.exists()):
             predict_image(model, file, output, patch_shape=patch_shape, **how)

@@ -1,5 +1,6 @@
 """Pairs of images and masks: opened, checked, and gone through once."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
@@ -125,6 +126,9 @@ def _sample(image, bands):
     """Check that an image is one; return some of its values, and the extremes."""
     low, high, sample = np.inf, -np.inf, []
     step = max(1, np.prod(image.shape) // _SAMPLE)
+    width = image.shape[-1]
+    while step >= width and math.gcd(step, width) > 1:
+        step += 1  # or it would take the same columns in every row
     for band in bands:
         low, high = min(low, band.min()), max(high, band.max())
         sample.append(band.ravel()[::step].astype(np.float64))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from srtools.files import open_hdf5, reading
+from srtools.files import broken, open_hdf5, reading
 from srtools.segmentation.readers import BAND, Dataset, Mapped, Segments
 
 
@@ -174,10 +174,7 @@ class TiledImage:
         return Segments(self.path, pages, places, self._broken)
 
     def _broken(self, why) -> ValueError:
-        return ValueError(
-            f"{self.path}: expected a TIFF image, but it is truncated or of another "
-            f"format ({why})"
-        )
+        return broken(self.path, "a TIFF image", why)
 
 
 def _told(method):

@@ -106,6 +106,8 @@ def noise_level(sinograms) -> np.ndarray:
         If there are fewer than four translations.
     """
     sinograms = np.asarray(sinograms)
+    if sinograms.dtype.kind != "f":
+        sinograms = sinograms.astype(np.float32)  # counts would wrap around
     if sinograms.ndim != 4 or sinograms.shape[1] < 4:
         raise ValueError(
             "expected sinograms of shape (n, n_translations, n_angles, 1) with at "

@@ -50,6 +50,9 @@ def training_key(model, recipe, seed: int, data, fit: Mapping) -> str:
         "data": [_shape(part, code) for part in data],
         "fit": {k: _shape(v, code) for k, v in sorted(fit.items()) if k != "verbose"},
     }
+    compiled = getattr(model, "_compile_loss", None)
+    if (weights := getattr(compiled, "_user_loss_weights", None)) is not None:
+        parts["loss weights"] = plain(weights)
     return _digest(parts, code)
 
 
@@ -126,8 +129,9 @@ def _architecture(operation, code):
     """A model, layer by layer: settings, shapes of weights, and what each follows."""
     if hasattr(operation, "operations"):
         place = {id(part): i for i, part in enumerate(operation.operations)}
+        calls = {id(part): _calls(part, operation) for part in operation.operations}
         return [
-            [_architecture(part, code), _inputs(part, place)]
+            [_architecture(part, code), _inputs(calls[id(part)], place, calls)]
             for part in operation.operations
         ]
     parts = [_architecture(layer, code) for layer in getattr(operation, "layers", ())]
@@ -138,16 +142,37 @@ def _shapes(layer):
     return [list(weight.shape) for weight in getattr(layer, "weights", ())]
 
 
-def _inputs(operation, place):
-    """Numbers of the operations that this one follows, and its other arguments."""
+def _calls(operation, model):
+    """The calls of an operation in a model; it may have been called elsewhere, too."""
+    by_depth = getattr(model, "_nodes_by_depth", {}).values()
+    inside = {id(node) for nodes in by_depth for node in nodes}
+    calls = operation._inbound_nodes
+    return [call for call in calls if id(call) in inside] or calls[:1]
+
+
+def _inputs(nodes, place, calls):
+    """For each call, the operations that it follows, and its other arguments."""
     found = []
-    for node in operation._inbound_nodes[:1]:
+    for node in nodes:
+        found.append([])
         for value in (*node.arguments.args, *node.arguments.kwargs.values()):
             for part in value if isinstance(value, (list, tuple)) else [value]:
                 history = getattr(part, "_keras_history", None)
-                origin = history and place.get(id(history.operation), -1)
-                found.append(repr(part) if history is None else origin)
-    return found
+                known = history is not None
+                found[-1].append(
+                    _origin(history, place, calls) if known else repr(part)
+                )
+    return found[0] if len(found) == 1 else found
+
+
+def _origin(history, place, calls):
+    """Number of an operation, and which of its calls if there are several."""
+    operation = history.operation
+    several = calls.get(id(operation), ())
+    if len(several) < 2:
+        return place.get(id(operation), -1)
+    call = several.index(operation._inbound_nodes[history.node_index])
+    return [place[id(operation)], call]
 
 
 def _settings(thing, code):

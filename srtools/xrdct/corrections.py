@@ -137,9 +137,15 @@ def normalise_total(sinograms) -> np.ndarray:
     -------
     float32 array, as `sinograms`
         With the total of the brightest angle.
+
+    Raises
+    ------
+    ValueError
+        If the total of an angle is not positive and finite.
     """
     sinograms = _check(sinograms)
     total = sinograms.sum((0, 1), dtype=np.float64)
+    _check_total(total[:, 0])
     return sinograms * (total.max() / total).astype(np.float32)
 
 
@@ -163,6 +169,11 @@ def find_offset(sinograms, angles) -> np.ndarray:
     float64 array, shape (n_angles,)
         Distance of the axis from the middle of the scan [translations].
 
+    Raises
+    ------
+    ValueError
+        If the total of an angle is not positive and finite.
+
     References
     ----------
     .. [1] Azevedo et al., "Calculation of the rotational centers in computed tomography
@@ -170,6 +181,7 @@ def find_offset(sinograms, angles) -> np.ndarray:
     """
     sinograms = _check(sinograms)
     total = sinograms.sum((0, 3), dtype=np.float64)
+    _check_total(total.sum(0))
     place = np.arange(len(total)) - (len(total) - 1) / 2
     mass = place @ total / total.sum(0)
     theta = np.deg2rad(angles)
@@ -193,6 +205,11 @@ def centre(sinograms, angles) -> np.ndarray:
     float32 array, as `sinograms`
         Cubic splines between the rays, zero beyond the ends; not below zero where the
         sinograms are not.
+
+    Raises
+    ------
+    ValueError
+        If the total of an angle is not positive and finite.
     """
     sinograms = _check(sinograms)
     moved = np.empty_like(sinograms)
@@ -242,3 +259,15 @@ def _check(sinograms):
             f"received shape {sinograms.shape}"
         )
     return sinograms
+
+
+def _check_total(total):
+    """Refuse dead angles: no factor makes them as bright as the others."""
+    wrong = np.flatnonzero(~(np.isfinite(total) & (total > 0)))
+    if len(wrong):
+        more = f" and {len(wrong) - 8} more" if len(wrong) > 8 else ""
+        raise ValueError(
+            "expected a positive and finite total at every angle, received others at "
+            f"the angles with the numbers {', '.join(map(str, wrong[:8]))}{more}; "
+            "leave these out"
+        )

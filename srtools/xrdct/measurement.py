@@ -96,7 +96,8 @@ def measure(
         speed does in a continuous (fly) scan. It makes rings.
     hot_spots : int
         Number of large grains that each, for one ray, send a single reflection of
-        their phase onto the detector 5 to 50 times too bright.
+        their phase onto the detector 5 to 50 times too bright. The channels, at least
+        three, have to show the top of a reflection of every crystalline phase.
     counts : float, optional
         Photons to expect in the brightest channel of the brightest ray of the powder
         alone, before any of the other imperfections. The numbers measured are then
@@ -191,6 +192,7 @@ def _project(beam, maps, offset):
         beam.angles,
         _STRIPS * (n_rays + 2 * margin),
         detector_spacing=beam.detector_spacing / _STRIPS,
+        axis=_STRIPS * (beam.axis + 0.5 + margin) - 0.5,
     ).project(maps[..., None])[..., 0]
     edge = _STRIPS * (np.arange(n_rays)[:, None] + margin - offset)
     first = np.floor(edge).astype(int)
@@ -208,7 +210,6 @@ def _add_hot_spots(sinograms, lines, sample, spectra, two_theta, n, rng):
     crystalline = np.flatnonzero(sample.phase < len(PHASES))
     seen = np.argwhere(lines[crystalline] > 0.1 * lines[crystalline].max())
     chosen = seen[rng.integers(len(seen), size=n)]
-    step = two_theta[1] - two_theta[0]
     for part, translation, angle in chosen:
         part = crystalline[part]
         pattern = spectra[part]
@@ -217,7 +218,14 @@ def _add_hot_spots(sinograms, lines, sample, spectra, two_theta, n, rng):
             & (pattern[1:-1] >= pattern[2:])
             & (pattern[1:-1] > 0.1 * pattern.max())
         )
+        if not len(tops):
+            raise ValueError(
+                "expected channels that show a reflection of every crystalline phase "
+                f"for hot spots, received {len(two_theta)} channels from "
+                f"{two_theta[0]} to {two_theta[-1]} degrees"
+            )
         top = 1 + rng.choice(tops)
+        step = two_theta[1] - two_theta[0]
         spot = np.exp(-(((np.arange(len(pattern)) - top) * step / 0.03) ** 2))
         amount = rng.uniform(5, 50) * lines[part, translation, angle]
         sinograms[:, translation, angle, 0] += amount * pattern[top] * spot

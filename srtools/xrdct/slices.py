@@ -11,7 +11,7 @@ COMPONENTS = (*PHASES, "amorphous")
 """What the bed is made of; the last is the wall of the tube."""
 
 ATTENUATION = (0.38, 0.90, 0.80, 0.72, 1.0, 0.28)
-"""Grey value of each component, solid; in the order of their atomic numbers."""
+"""Grey value of each component, solid; in the order of `COMPONENTS`."""
 
 
 @dataclass(frozen=True)
