@@ -273,3 +273,19 @@ def test_a_compression_that_takes_a_package_is_no_damage(tmp_path):
         for read in (read_image, lambda p: TiledImage(p).read(0, *[slice(0, 9)] * 2)):
             with pytest.raises(ValueError, match=r"a\.tif: .*pip install imagecodecs"):
                 read(path)
+
+
+def test_one_page_of_grey_values_is_no_palette_and_no_stack(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "a.tif"
+    grey = Image.fromarray(np.eye(40, dtype=np.uint8))
+    grey.convert("P").save(path)
+    with pytest.raises(ValueError, match=r"a\.tif: expected one page .* PALETTE"):
+        read_image(path)
+    grey.save(path, save_all=True, append_images=[grey.resize((9, 9))])
+    with pytest.raises(ValueError, match=r"a\.tif: expected one page .* found 2 of"):
+        read_image(path)
+    tifffile.imwrite(path, np.eye(4, dtype=np.complex64))
+    with pytest.raises(ValueError, match=r"a\.tif: expected one page of real grey"):
+        read_image(path)

@@ -132,11 +132,17 @@ def read_image(path: str | Path) -> np.ndarray:
     with reading(path, "a TIFF image"), tifffile.TiffFile(path) as tiff:
         check_claim(path, tiff.series[0].nbytes)
         check_pages(path, [tiff.pages[0]])
+        n, meaning = len(tiff.pages), tiff.pages[0].photometric.name
         image = tiff.asarray()
     if image.ndim != 2:
         raise ValueError(
             f"{path}: expected one grey image (height, width), found shape "
             f"{image.shape}"
+        )
+    if n != 1 or meaning not in ("MINISBLACK", "MINISWHITE") or np.iscomplexobj(image):
+        raise ValueError(
+            f"{path}: expected one page of real grey values, found {n} of "
+            f"{image.dtype} and the kind {meaning}"
         )
     if not np.isfinite(image).all():
         raise ValueError(f"{path}: expected finite values, found NaN or infinite ones")
