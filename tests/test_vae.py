@@ -117,7 +117,7 @@ def test_bernoulli_is_the_one_place_of_the_sigmoid():
     found = float(bounded.test_on_batch(x, target))
     mean, log_variance = bounded.encoder.predict_on_batch(x)
     kl = (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(1).mean() / 2 / 64
-    entropy = -(0.3 * np.log(out) + 0.7 * np.log(1 - out)).mean()
+    entropy = -(0.3 * np.log(out) + 0.7 * np.log(1 - out)).sum(-1).mean()
     assert found == pytest.approx(entropy + kl, rel=1e-3)
 
 
