@@ -221,3 +221,12 @@ def test_bad_input_of_the_score(scans, novelty):
         novelty.score(some[:, :20])
     with pytest.raises(ValueError, match=r"finite"):
         novelty.score(some * np.nan)
+
+
+def test_a_fit_that_fails_leaves_no_half_of_one():
+    images = np.random.default_rng(0).random((40, 8, 8, 1))
+    score = NoveltyScore(n_components=5, false_alarm_rate=0.1)
+    with pytest.raises(ValueError, match=r"shape \(8, 8, 1\).*received \(4, 4, 1\)"):
+        score.fit(images, images[:, :4, :4])
+    with pytest.raises(ValueError, match="fit"):
+        score.score(images)
