@@ -232,6 +232,15 @@ def test_filters_take_their_edges_from_the_guide():
         assert_allclose(flat, 0.3, atol=1e-4)  # at the borders, too
 
 
+def test_an_offset_of_the_guide_changes_nothing():
+    rng = np.random.default_rng(0)
+    maps = rng.random((2, 20, 24, 2), np.float32)
+    guide = np.round(rng.random((2, 20, 24, 1)) * 256) / 256  # exact beside 4 096
+    expected = guided_filter(maps, guide, radius=2, eps=1e-3)
+    found = guided_filter(maps, guide + 4096, radius=2, eps=1e-3)
+    assert_allclose(found, expected, atol=1e-4)
+
+
 def test_misfit_is_in_units_of_the_noise(layers):
     beam, y = layers.beam, layers.sinograms
     clean = per_phase(beam.project, layers.maps)
@@ -353,6 +362,8 @@ def test_bad_input_is_refused(layers):
         (lambda: directional_tv(beam, y, guides * 0, weight=1), "only zeros"),
         (lambda: guided_filter(maps[:, 1:], guides, radius=1, eps=1), "maps on the gr"),
         (lambda: guided_filter(maps, guides, radius=1, eps=0), "positive eps"),
+        (lambda: shift(guides[0, ..., 0], (1, 1)), r"height, width, n.*\(61, 61\)"),
+        (lambda: draw_disc(guides[0], rng=np.random.default_rng(0)), "guide of shape"),
         (
             lambda: joint_bilateral(maps, guides, distance=1, difference=-1),
             "positive difference",

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from srtools.models import (
+    CVAE,
     Needs,
     alexnet,
     automap,
@@ -12,6 +13,7 @@ from srtools.models import (
     fits,
     learned_primal_dual,
     memory,
+    msd,
     needs,
     reconstruct_cnn,
     unet,
@@ -46,6 +48,20 @@ def test_the_memory_of_a_small_network_by_hand():
     found = needs(build, 5, batch_size=7)
     assert found.parameters == 20
     assert found.training_bytes == 4 * (4 * 20 + 2 * 7 * (3 + 5))
+
+
+def test_a_layer_that_is_many_counts_what_it_keeps():
+    # 3 layers on stacks of 1, 2 and 3 maps, of each of which a rectified map is kept.
+    found = needs(msd, (16, 24, 1), 3, batch_size=2)
+    maps = 1 + 1 + (1 + 2 + 3) + 3  # with the image and the output
+    assert found.training_bytes == 4 * (4 * found.parameters + 2 * 2 * 16 * 24 * maps)
+
+
+def test_what_cannot_be_counted_is_refused():
+    with pytest.raises(ValueError, match=r"images of a given size.*None, None, 1"):
+        needs(unet, (None, None, 1))
+    with pytest.raises(ValueError, match=r"layers with known outputs.*has none"):
+        needs(CVAE, 4, (16, 16, 1))
 
 
 def test_a_network_that_no_machine_could_hold_is_counted_at_once():

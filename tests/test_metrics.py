@@ -32,6 +32,16 @@ def test_shapes_must_agree(metric, truth):
         metric(truth, truth[..., 0])
 
 
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_what_has_no_score_is_refused(metric, truth):
+    with pytest.raises(ValueError, match="at least one image, received none"):
+        metric(truth[:0], truth[:0])
+    flat = np.full_like(truth, 0.5)
+    with pytest.raises(ValueError, match=r"received 0\.5 everywhere: give"):
+        metric(flat, truth, data_range=None)
+    assert np.isfinite(metric(flat, truth)).all()
+
+
 def test_dice_by_hand():
     assert dice([1, 1, 1, 0], [0, 1, 1, 1]) == pytest.approx(2 / 3)
     assert dice([0, 0], [0, 0]) == 1

@@ -19,6 +19,21 @@ def test_grey_and_coloured_photographs_become_brightness(tmp_path, channels):
     np.testing.assert_allclose(found[:, 8, 8, 0], 0.2, atol=1e-3)
 
 
+def test_floats_are_brightness_from_0_to_1(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.full((40, 30), 0.2, np.float32))
+    np.testing.assert_allclose(cut(tmp_path)[:, 8, 8, 0], 0.2, atol=1e-3)
+    for value in (51, -1, np.nan):
+        tifffile.imwrite(tmp_path / "a.tif", np.full((40, 30), value, np.float32))
+        with pytest.raises(ValueError, match=r"a\.tif: expected floats from 0 to 1"):
+            cut(tmp_path)
+
+
+def test_black_and_white_photographs_are_taken(tmp_path):
+    white = np.ones((40, 30), bool)
+    tifffile.imwrite(tmp_path / "a.tif", white, photometric="minisblack")
+    np.testing.assert_allclose(cut(tmp_path)[:, 8, 8, 0], 1, atol=1e-3)
+
+
 @pytest.mark.parametrize("shape", [(5, 40, 30), (40, 30, 2), (2, 40, 30, 3)])
 def test_what_is_no_photograph_is_refused(tmp_path, shape):
     tifffile.imwrite(

@@ -43,7 +43,20 @@ def test_a_truth_alone_can_be_shown():
     assert len(drawn) == 1 and np.allclose(drawn[0].get_array(), 1)
 
 
+def test_the_bar_of_differences_says_what_was_taken_away():
+    truth, other = np.eye(4), np.zeros((4, 4))
+    named = show([other, truth], ["FBP", "all views"], truth=truth)
+    assert [axis.get_ylabel() for axis in named.axes][-1] == "minus all views"
+    for titles in (None, ["FBP"]):
+        figure = show([other], titles, truth=truth)
+        assert [axis.get_ylabel() for axis in figure.axes][-1] == "minus truth"
+
+
 def test_bad_pictures_are_refused():
+    with pytest.raises(ValueError, match="at least one picture, received none"):
+        show([])
+    with pytest.raises(ValueError, match=r"all 2 pictures in one row.*1 columns"):
+        show([np.eye(4)] * 2, truth=np.eye(4), columns=1)
     with pytest.raises(ValueError, match="expected 1 titles, received 2"):
         show([np.zeros((4, 4))], ["a", "b"])
     with pytest.raises(ValueError, match=r"received shape \(2, 4, 4\)"):

@@ -47,6 +47,20 @@ def test_levels_follow_the_histogram_of_the_image_or_of_another():
     assert set(shifted[:11].ravel()) == {1} and set(shifted[13:23].ravel()) == {2}
 
 
+def test_an_empty_image_has_one_level():
+    image = scenes(1, seed=0)[0][0]
+    for n in (1, 2):
+        assert not otsu_levels(np.full((8, 8), 0.7), n).any()
+    assert not otsu_levels(image, 1, like=np.zeros((8, 8))).any()
+
+
+def test_levels_of_another_type_are_refused():
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    with pytest.raises(ValueError, match="type of the image, uint8, received float64"):
+        otsu_levels(image, 1, like=image / 255)
+    assert otsu_levels(image, 1, like=image[:4]).any()
+
+
 def test_tuned_thresholds_find_the_class_between_two_others():
     images, masks = scenes(2, seed=0)
     best = tune_otsu(images, masks)

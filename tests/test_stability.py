@@ -8,6 +8,7 @@ from srtools.models import FilteredBackProjection
 from srtools.tomography import ParallelBeam
 
 SHAPE = (4, 3, 1)
+pytestmark = pytest.mark.any_backend
 
 
 def linear(matrix):

@@ -45,7 +45,7 @@ def crops(
     ------
     FileNotFoundError, ValueError
         If there is no such folder, or it holds no photograph, or one that is neither
-        grey nor RGB, such as a stack.
+        grey nor RGB, such as a stack, or of floats beyond 0 to 1.
     """
     if folder is None:
         photographs = [(name, getattr(data, name)) for name in _BUNDLED]
@@ -74,7 +74,16 @@ def _grey(photograph, name):
             f"{name}: expected a grey or RGB image, found an array of shape "
             f"{photograph.shape}"
         )
-    largest = 1.0 if photograph.dtype.kind == "f" else np.iinfo(photograph.dtype).max
+    real = photograph.dtype.kind == "f"
+    if real and not (photograph.min() >= 0 and photograph.max() <= 1):
+        raise ValueError(
+            f"{name}: expected floats from 0 to 1, found {photograph.min():.3g} to "
+            f"{photograph.max():.3g}"
+        )
+    if photograph.dtype.kind in "iu":
+        largest = np.iinfo(photograph.dtype).max
+    else:  # floats, and black and white
+        largest = 1.0
     if photograph.ndim == 3:
         photograph = color.rgb2gray(photograph[..., :3] / largest)
         largest = 1.0

@@ -73,6 +73,14 @@ def _gradient(function):
         import jax
 
         return jax.grad(function)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        def torch_gradient(x):
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(function(x), x)[0]
+
+        return torch_gradient
     import tensorflow as tf
 
     @tf.function

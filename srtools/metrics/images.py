@@ -69,11 +69,12 @@ def psnr(truth, image, data_range: float | None = 1.0) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the shapes differ or are not (n, height, width, 1).
+        If the shapes differ or are not (n, height, width, 1), there is no image, or a
+        truth that gives the peak is constant.
     """
     return np.array(
         [
-            peak_signal_noise_ratio(t, i, data_range=data_range or float(np.ptp(t)))
+            peak_signal_noise_ratio(t, i, data_range=data_range or _range(t))
             for t, i in _pairs(truth, image)
         ]
     )
@@ -97,10 +98,20 @@ def ssim(truth, image, data_range: float | None = 1.0) -> np.ndarray:
     """
     return np.array(
         [
-            structural_similarity(t, i, data_range=data_range or float(np.ptp(t)))
+            structural_similarity(t, i, data_range=data_range or _range(t))
             for t, i in _pairs(truth, image)
         ]
     )
+
+
+def _range(truth):
+    """Largest minus smallest value."""
+    if not (span := float(np.ptp(truth))):
+        raise ValueError(
+            f"expected a truth whose range is the peak, received {truth.flat[0]:.3g} "
+            "everywhere: give `data_range`"
+        )
+    return span
 
 
 def _pairs(truth, image):
@@ -110,4 +121,6 @@ def _pairs(truth, image):
             "expected two batches of the same shape (n, height, width, 1), "
             f"received {truth.shape} and {image.shape}"
         )
+    if not len(truth):
+        raise ValueError("expected at least one image, received none")
     return zip(truth[..., 0], image[..., 0], strict=True)

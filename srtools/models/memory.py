@@ -53,6 +53,12 @@ def needs(
     -------
     Needs
 
+    Raises
+    ------
+    ValueError
+        If a side of an image is left open, or the model does not know the outputs of
+        its layers, as subclassed ones. Errors of the builder are passed on.
+
     Examples
     --------
     >>> from srtools.models import automap
@@ -65,7 +71,7 @@ def needs(
         with keras.StatelessScope(initialize_variables=False):
             model = build(*args, **kwargs)
         layers = model._flatten_layers(include_self=False)
-        values = batch_size * sum(prod(layer.output.shape[1:]) for layer in layers)
+        values = batch_size * sum(map(_values, layers))
         parameters = model.count_params()
         return Needs(parameters, _BYTES * (4 * parameters + 2 * values))
 
@@ -73,6 +79,24 @@ def needs(
     # thread that ends here nobody finds it.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(count).result()
+
+
+def _values(layer):
+    """Values of a sample that a layer keeps: its output, and what it makes before."""
+    try:
+        shape = layer.output.shape[1:]
+    except AttributeError:
+        raise ValueError(
+            "expected a network made of layers with known outputs, received one whose "
+            f"{layer.name!r} has none"
+        ) from None
+    if None in shape:
+        raise ValueError(
+            f"expected images of a given size, received {shape} as the output of "
+            f"{layer.name!r}"
+        )
+    inside = getattr(layer, "values_inside", lambda shape: 0)
+    return prod(shape) + inside(shape)
 
 
 def fits(need: Needs) -> bool | None:

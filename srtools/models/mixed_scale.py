@@ -1,5 +1,7 @@
 """The mixed-scale dense network: few weights, every map connected to every other."""
 
+from math import prod
+
 import keras
 from keras import layers, ops
 
@@ -95,6 +97,14 @@ class MixedScaleDense(layers.Layer):
     def compute_output_shape(self, input_shape):
         """Return the shape of the input."""
         return input_shape
+
+    def values_inside(self, output_shape) -> int:
+        """Count the values that training keeps of a sample, besides the output.
+
+        Each map is made of a stack of all before it, which is kept for the gradient.
+        """
+        stacks = self.depth * (self.depth + 1) // 2
+        return (stacks + self.depth) * prod(output_shape)
 
     def get_config(self):
         """Return the settings, to save the layer."""

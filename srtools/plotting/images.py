@@ -24,7 +24,8 @@ def show(
     titles : sequence of str, optional
         One a picture.
     truth : array, shape (height, width) or (height, width, 1), optional
-        Adds a second row: each image minus the truth, in colours centred on zero.
+        Adds a second row: each image minus the truth, in colours centred on zero. The
+        colour bar calls it by its title where it is among the images.
     vmin, vmax : float, optional
         Ends of the grey scale; by default those of the truth, or of all images.
     columns : int, optional
@@ -39,9 +40,17 @@ def show(
     Raises
     ------
     ValueError
-        If a picture is not two-dimensional, or titles and pictures differ in number.
+        If there is no picture, one is not two-dimensional, titles and pictures differ
+        in number, or a row of differences shall be wrapped.
     """
     images = [_picture(image) for image in images]
+    if not images:
+        raise ValueError("expected at least one picture, received none")
+    if truth is not None and columns not in (None, len(images)):
+        raise ValueError(
+            f"expected all {len(images)} pictures in one row beside a truth, "
+            f"received {columns} columns"
+        )
     titles = [""] * len(images) if titles is None else list(titles)
     if len(titles) != len(images):
         raise ValueError(f"expected {len(images)} titles, received {len(titles)}")
@@ -72,7 +81,9 @@ def show(
         for axis, difference in zip(axes[1], differences, strict=True):
             if difference.any():  # the truth itself needs no picture of zeros
                 drawn = axis.imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        figure.colorbar(drawn, ax=axes[1], label="minus truth", pad=0.01)
+        same = [not d.any() for d in differences]
+        name = titles[same.index(True)] if True in same else ""
+        figure.colorbar(drawn, ax=axes[1], label=f"minus {name or 'truth'}", pad=0.01)
     return figure
 
 

@@ -14,6 +14,7 @@ from srtools.scan.links import resolve
 
 _ALL = slice(None)
 _KIND = "a TIFF image"
+_FAR = 32  # pictures between two that are wanted, which are not read along with them
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,13 @@ class _Picked(Stack):
 
     def read(self, rows, numbers=_ALL):
         wanted = np.asarray(self.numbers[numbers], int)
-        span = slice(wanted.min(), wanted.max() + 1)
-        return self.whole.read(rows, span)[wanted - span.start]
+        order = np.unique(wanted)
+        far = np.flatnonzero(np.diff(order) > _FAR) + 1
+        parts = [
+            self.whole.read(rows, slice(run[0], run[-1] + 1))[run - run[0]]
+            for run in np.split(order, far)
+        ]
+        return np.concatenate(parts)[np.searchsorted(order, wanted)]
 
 
 @dataclass(frozen=True)

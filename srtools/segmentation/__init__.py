@@ -8,14 +8,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "baselines": [
             "boosted_trees",
             "fit_trees",
-            "otsu",
-            "otsu_levels",
             "pixel_features",
             "random_forest",
             "sample_pixels",
             "tree_probabilities",
-            "tune_otsu",
-            "tune_threshold",
             "tune_trees",
         ],
         "going_on": ["fit_resumable"],
@@ -30,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "overlaps": ["batch_dice_loss", "cldice_loss", "tversky_loss"],
         "patches": ["mask_patch_from_file", "PatchDataset"],
         "seams": ["seam_error"],
+        "thresholds": ["otsu", "otsu_levels", "tune_otsu", "tune_threshold"],
         "tiles": ["check_scaling", "tile_starts", "TiledImage"],
     },
 )

@@ -16,6 +16,11 @@ def check_maps(maps, sides: tuple, name: str) -> np.ndarray:
     return maps
 
 
+def sides_of(images) -> tuple:
+    """Height and width of a batch, or their names where it is none."""
+    return np.shape(images)[1:3] if np.ndim(images) == 4 else ("height", "width")
+
+
 def check_finite(arrays, name: str) -> None:
     """Refuse NaN and infinite values."""
     if not np.isfinite(arrays).all():

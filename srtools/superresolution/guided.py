@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from srtools.superresolution.batches import check_guide, check_maps
+from srtools.superresolution.batches import check_guide, check_maps, sides_of
 
 
 def guided_filter(maps, guide, *, radius: int, eps: float) -> np.ndarray:
@@ -38,6 +38,9 @@ def guided_filter(maps, guide, *, radius: int, eps: float) -> np.ndarray:
        Intell. 35 (2013) 1397, doi:10.1109/TPAMI.2012.213.
     """
     maps, guide = _pair(maps, guide, radius=radius, eps=eps)
+    # An offset of the guide changes nothing but the digits of its squares.
+    guide = guide - guide.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
+    guide = guide.astype(np.float32)
 
     def mean(images):
         sides = 2 * radius + 1
@@ -106,6 +109,6 @@ def _pair(maps, guide, **positive):
     for name, value in positive.items():
         if not value > 0:
             raise ValueError(f"expected a positive {name}, received {value}")
-    sides = np.shape(guide)[1:3] if np.ndim(guide) == 4 else ("height", "width")
+    sides = sides_of(guide)
     maps = check_maps(maps, sides, "maps on the grid of the guide,")
     return maps, check_guide(guide, len(maps), sides)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from srtools.superresolution.batches import check_maps
+from srtools.superresolution.batches import check_maps, sides_of
 
 
 def shift(guide, pixels: tuple[float, float]) -> np.ndarray:
@@ -19,7 +19,7 @@ def shift(guide, pixels: tuple[float, float]) -> np.ndarray:
     -------
     float32 array, shape (n, height, width, 1)
     """
-    guide = check_maps(guide, np.shape(guide)[1:3], "guide")
+    guide = check_maps(guide, sides_of(guide), "guide")
     return ndimage.shift(guide, (0, *pixels, 0), order=1)
 
 
@@ -44,7 +44,7 @@ def draw_disc(
     region : bool array, shape (n, size, size, 1)
         The disc's pixels.
     """
-    guide = check_maps(guide, np.shape(guide)[1:3], "guide")
+    guide = check_maps(guide, sides_of(guide), "guide")
     height, width = guide.shape[1:3]
     reach = 0.7 * min(height, width) / 2
     row, column = np.mgrid[:height, :width]

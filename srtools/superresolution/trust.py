@@ -9,6 +9,7 @@ from srtools.superresolution.batches import (
     check_maps,
     check_noise,
     per_phase,
+    sides_of,
 )
 from srtools.tomography import Geometry
 
@@ -86,7 +87,7 @@ def invented(maps, without, region) -> np.ndarray:
     ValueError
         If the shapes do not fit, values are not finite, or a region is empty.
     """
-    sides = np.shape(region)[1:3] if np.ndim(region) == 4 else ("height", "width")
+    sides = sides_of(region)
     maps = check_maps(maps, sides, "maps")
     without = check_maps(without, sides, "maps without")
     region = check_guide(np.asarray(region) != 0, len(maps), sides)
@@ -136,7 +137,7 @@ def register_guide(guide, maps) -> tuple[np.ndarray, np.ndarray]:
     .. [1] Guizar-Sicairos, Thurman, Fienup, "Efficient subpixel image registration
        algorithms", Opt. Lett. 33 (2008) 156, doi:10.1364/OL.33.000156.
     """
-    sides = np.shape(guide)[1:3] if np.ndim(guide) == 4 else ("height", "width")
+    sides = sides_of(guide)
     maps = check_maps(maps, sides, "maps on the grid of the guide,")
     guide = check_guide(guide, len(maps), sides)
     shifts = np.empty((len(maps), 2))
