@@ -89,6 +89,15 @@ def test_the_features_of_automap_pay_for_their_l1_norm(pairs):
     assert losses[1] - losses[0] == pytest.approx(0.3 * norm, rel=1e-3)
 
 
+@pytest.mark.parametrize("by_sample", [True, False])
+def test_the_norm_is_that_of_a_sample_in_any_version_of_keras(monkeypatch, by_sample):
+    monkeypatch.setattr("srtools.models.reconstruction._BY_SAMPLE", by_sample)
+    cost = automap(4, 4, filters=2).get_layer("conv2").activity_regularizer
+    of_batch = float(cost(keras.ops.ones((5, 4, 4, 2))))
+    divided = 5 if by_sample else 1  # by Keras
+    assert of_batch / divided == pytest.approx(1e-4 * 2)
+
+
 def test_sparsity_makes_features_small(pairs):
     found = []
     for sparsity in (0, 1.0):

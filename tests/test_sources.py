@@ -3,6 +3,7 @@
 import functools
 import sys
 
+import numpy as np
 import pytest
 
 from srtools.phantoms import random_shapes
@@ -120,6 +121,8 @@ METHODS = {
     "TV": (tv, [1, 2]),
     "mine": mine,
     "bound": lambda y: tune_fbp(y, 0.5),
+    "part": lambda y: y[1:],
+    "more": lambda y: y + 4,
 }
 
 def tune(y):
@@ -144,8 +147,35 @@ def test_what_lies_in_a_dictionary_of_a_notebook_is_followed(tmp_path, monkeypat
     assert "srtools.tomography.baselines:tune_fbp" in found
     assert "__main__:mine" in found
     assert found == of_page(tmp_path, monkeypatch)
-    for old, new in (("y * 2", "y * 3"), ("0.5", "0.7"), ("(tv,", "(tune_fbp,")):
-        assert found != of_page(tmp_path, monkeypatch, old, new), old
+    for old, new in (
+        ("y * 2", "y * 3"),
+        ("0.5", "0.7"),
+        ("(tv,", "(tune_fbp,"),
+        ("[1, 2]", "[1, 3]"),
+        ("y[1:]", "y[2:]"),
+        ("y[1:]", "y[:1]"),
+        ("y + 4", "y - 4"),
+        ("y + 4", "y + 5"),
+    ):
+        assert found != of_page(tmp_path, monkeypatch, old, new), (old, new)
+
+
+def test_what_a_function_takes_from_the_page_counts(tmp_path, monkeypatch):
+    def of(value):
+        return of_page(tmp_path, monkeypatch, "y * 2", "y * factor", factor=value)
+
+    for one, other in (
+        ([1, 2], [1, 3]),
+        ({"a": 1}, {"a": 2}),
+        ({"a": (1.5, "b")}, {"a": (1.5, "c")}),
+        (slice(0, 2), slice(0, 3)),
+        (np.arange(3), np.arange(1, 4)),
+        (np.float32(1), np.float32(2)),
+    ):
+        assert of(one) == of(one) != of(other), one
+    data = np.random.default_rng(0)
+    assert of(data.random(3)) == of(data.random(3))
+    assert of([data.random(3)]) == of({"seen": data.random(3)})
 
 
 def test_a_variable_of_the_page_counts_only_where_a_function_uses_it(

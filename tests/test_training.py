@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 from functools import partial
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from srtools import weights
-from srtools.models import CVAE, pretrained, unet, zoo
+from srtools.models import CVAE, automap, pretrained, unet, zoo
 from srtools.phantoms import ellipses, random_shapes
 from srtools.segmentation import weighted_cross_entropy
 from srtools.tomography import ParallelBeam
@@ -55,6 +56,7 @@ def train(
     recipe=None,
     seed=0,
     patience=3,
+    metrics=None,
     name="small",
     **fit,
 ):
@@ -62,7 +64,8 @@ def train(
     outputs = keras.layers.Dense(units, name="y")(inputs)
     model = keras.Model(inputs, outputs, name="small")
     # To trace so small a step takes longer than to take it.
-    model.compile(keras.optimizers.Adam(rate), loss, run_eagerly=True)
+    adam = keras.optimizers.Adam(rate)
+    model.compile(adam, loss, metrics=metrics, run_eagerly=True)
     stop = keras.callbacks.EarlyStopping("loss", patience=patience)
     fit = {"epochs": 2, "callbacks": [stop], **fit}
     recipe = {"draw": random_shapes, "n": 20} if recipe is None else recipe
@@ -128,6 +131,8 @@ def test_whatever_determines_a_training_trains_again(fits):
         {"patience": 4},
         {"seed": 1},
         {"loss": "mae"},
+        {"metrics": ["mae"]},
+        {"metrics": [keras.metrics.MeanAbsoluteError()]},
         {"loss": keras.losses.Huber(0.5)},
         {"batch_size": 5},
         {"recipe": {"draw": random_shapes, "n": 21}},
@@ -164,15 +169,24 @@ def test_the_setting_of_a_loss_of_the_package_counts():
     assert key(weighted_cross_entropy(1)) != key(weighted_cross_entropy(2))
 
 
+def test_the_code_of_a_regularizer_of_the_package_counts(monkeypatch):
+    seen = []
+    monkeypatch.setattr("srtools.tutorial.key.sources", seen.extend)
+    model = automap(4, 4, filters=2)
+    model.compile("adam", "mean_squared_error")
+    training_key(model, {}, 0, [X], {})
+    assert "srtools.models.reconstruction:L1OfSample" in seen
+
+
 def test_a_function_makes_the_data_only_if_the_network_is_trained(fits):
     drawn = []
 
     def pairs(n, factor=1):
-        drawn.append(n)
+        drawn.append(X[:n])  # data, which do not count
         return X[:n], factor * X[:n, :1]
 
     def half_pairs(n, factor=1):
-        drawn.append(n)
+        drawn.append(X[:n])
         return X[:n], factor / 2 * X[:n, :1]
 
     def teach(data, **how):
@@ -184,14 +198,14 @@ def test_a_function_makes_the_data_only_if_the_network_is_trained(fits):
         make.__module__ = "__main__"
     first, before = teach(partial(pairs, 16))
     again, after = teach(partial(pairs, 16))
-    assert drawn == [16] and len(fits) == 1 and same(first, again)
+    assert len(drawn) == 1 and len(fits) == 1 and same(first, again)
     assert after.loaded and not before.loaded
     # How many, what they are called with, how they are made, and what else is said.
     teach(partial(pairs, 12))
     teach(partial(pairs, 16, factor=2))
     teach(partial(half_pairs, 16))
     teach(partial(pairs, 16), recipe={"noise": 1.0})
-    assert drawn == [16, 12, 16, 16, 16]
+    assert [len(data) for data in drawn] == [16, 12, 16, 16, 16]
 
 
 def test_rounding_of_the_data_and_the_names_of_layers_do_not_count(fits):
@@ -339,9 +353,49 @@ def test_truncated_weights_are_refused_by_name(folder):
 def test_a_card_without_weights_is_refused_by_name(folder, fits):
     train()
     (path,) = folder.glob("*.keras")
-    path.with_suffix(".json").unlink()
-    with pytest.raises(ValueError, match=r"expected a card small-\w+\.json beside it"):
+    path.unlink()
+    with pytest.raises(ValueError, match=r"small-\w+\.keras: expected the weights of "):
         train()
+
+
+def test_weights_without_a_card_are_of_a_training_that_was_killed(folder, fits):
+    train()
+    (path,) = folder.glob("*.keras")
+    path.with_suffix(".json").unlink()
+    train()
+    assert len(fits) == 2 and path.with_suffix(".json").exists()
+
+
+def test_of_two_that_train_the_same_network_one_waits(folder, monkeypatch, caplog):
+    fit, begun, go_on, done = keras.Model.fit, *(threading.Event() for _ in range(3))
+    trainings = []
+
+    def slow(self, *args, **kwargs):
+        begun.set()
+        assert go_on.wait(60)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", slow)
+
+    def one():
+        trainings.append(train()[1])
+
+    def two():
+        begun.wait(60)
+        trainings.append(train()[1])
+        done.set()
+
+    threads = [threading.Thread(target=target) for target in (one, two)]
+    for thread in threads:
+        thread.start()
+    begun.wait(60)
+    assert not done.wait(1)  # it waits for the other's
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert [training.loaded for training in trainings] == [False, True]
+    assert "another process is writing it, waiting" in caplog.text
+    assert sorted(f.suffix for f in folder.iterdir()) == [".json", ".keras"]
 
 
 def test_an_interrupted_training_leaves_nothing(fits, folder, monkeypatch):
@@ -383,7 +437,7 @@ def test_what_is_tuned_is_tuned_once(tmp_path):
     calls = []
 
     def best(beam, x, *, largest):
-        calls.append(1)
+        calls.append(None)
         return {"weight": np.float64(x.max() * largest)}
 
     best.__module__ = "__main__"
@@ -431,7 +485,9 @@ def test_other_settings_do_not_find_them(shipped, fits):
 
 def test_what_was_tuned_is_found_without_keras():
     code = "import sys, numpy as np; from srtools.tutorial import tuned; import srtools"
-    code += "; from srtools.tutorial.training import _find; _find('x', 'y', '.json')"
+    code += (
+        "; from srtools.tutorial.keeping import kept_file; kept_file('x', 'y', '.json')"
+    )
     code += "; assert 'keras' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "atomic": ["atomic_write", "write_once"],
+        "atomic": ["atomic_write", "one_at_a_time", "write_once"],
         "damage": ["broken", "reading", "writing"],
         "hdf5": [
             "CHUNK",

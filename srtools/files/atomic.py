@@ -91,8 +91,7 @@ def write_once(path: str | Path) -> Iterator[Path | None]:
     if path.exists():
         yield None
         return
-    place = path.with_name(f"{path.name}.partial")
-    with _in_turn(path, place):
+    with one_at_a_time(path) as place:
         if path.exists():  # while this process waited
             yield None
         else:
@@ -101,15 +100,33 @@ def write_once(path: str | Path) -> Iterator[Path | None]:
 
 
 @contextmanager
-def _in_turn(path, place):
-    """Be the only process in a folder, which goes when nothing is left in it."""
+def one_at_a_time(path: str | Path) -> Iterator[Path]:
+    """Be the only process that makes a file; others that come for it wait.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, in a folder that exists.
+
+    Yields
+    ------
+    Path
+        The folder ``<path>.partial``, which goes when nothing is left in it.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to, before the block begins.
+    """
+    path = Path(path)
+    place = path.with_name(f"{path.name}.partial")
     turn = place / "turn"
     try:
         lock = _lock(path, place, turn)
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
-        yield
+        yield place
     finally:
         with suppress(OSError):  # the next process is there already
             for left in place.glob("*.partial"):  # of an `atomic_write` that was killed

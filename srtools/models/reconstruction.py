@@ -1,7 +1,10 @@
 """Networks that turn a sinogram into an image without being told the geometry."""
 
 import keras
-from keras import layers
+from keras import layers, ops
+
+# From this version on Keras divides by the batch what the features of a layer cost.
+_BY_SAMPLE = tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 15)
 
 
 def reconstruct_cnn(
@@ -181,11 +184,23 @@ def automap(
         5,
         padding="same",
         activation="relu",
-        activity_regularizer=keras.regularizers.L1(sparsity / size**2),
+        activity_regularizer=L1OfSample(sparsity / size**2),
         name="conv2",
     )(x)
     image = layers.Conv2DTranspose(1, 7, padding="same", name="image")(x)
     return keras.Model(sinogram, image, name="automap")
+
+
+@keras.saving.register_keras_serializable("srtools")
+class L1OfSample(keras.regularizers.L1):
+    """The L1 norm of a layer's features, on average over the samples of a batch."""
+
+    def __call__(self, features):
+        """Return what features (n, ...) cost, as this version of Keras expects it."""
+        cost = super().__call__(features)
+        return (
+            cost if _BY_SAMPLE else cost / ops.cast(ops.shape(features)[0], cost.dtype)
+        )
 
 
 def _check_sizes(*sizes):

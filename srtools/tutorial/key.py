@@ -16,11 +16,11 @@ _LARGEST = 10_000  # numbers that a recipe may list
 def training_key(model, recipe, seed: int, data, fit: Mapping) -> str:
     """Return the key of a training.
 
-    It is made of the architecture and of how the model was compiled, the seed, the
-    recipe of the data, the arguments of ``fit``, the shapes of the arrays, and the
-    sources of all of them. It does not hold the data, whose last digits differ from
-    machine to machine, nor names, nor settings at their defaults, which come and go
-    with the versions of Keras.
+    It is made of the architecture and of how the model was compiled, metrics included,
+    the seed, the recipe of the data, the arguments of ``fit``, the shapes of the
+    arrays, and the sources of all of them. It does not hold the data, whose last digits
+    differ from machine to machine, nor names, nor settings at their defaults, which
+    come and go with the versions of Keras.
 
     Parameters
     ----------
@@ -53,6 +53,11 @@ def training_key(model, recipe, seed: int, data, fit: Mapping) -> str:
     compiled = getattr(model, "_compile_loss", None)
     if (weights := getattr(compiled, "_user_loss_weights", None)) is not None:
         parts["loss weights"] = plain(weights)
+    metrics = getattr(model, "_compile_metrics", None)
+    if (noted := getattr(metrics, "_user_metrics", None)) is not None:
+        parts["metrics"] = [
+            m if isinstance(m, str) else _settings(m, code) for m in _flat(noted)
+        ]
     return _digest(parts, code)
 
 
@@ -175,6 +180,15 @@ def _origin(history, place, calls):
     return [place[id(operation)], call]
 
 
+def _flat(values):
+    """What lies in lists and dictionaries, one after the other."""
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if not isinstance(values, (list, tuple)):
+        return [values]
+    return [part for value in values for part in _flat(value)]
+
+
 def _settings(thing, code):
     """Class and settings of a layer, loss or optimizer, without defaults."""
     if not hasattr(thing, "get_config"):  # a function
@@ -203,10 +217,11 @@ def _bare(value):
     """A serialised Keras object as its class with settings; tuples as lists."""
     if isinstance(value, Mapping):
         if "class_name" in value:
-            inside = value.get("config")
-            if value["class_name"] == "DTypePolicy":
+            name, inside = value["class_name"], value.get("config")
+            if name == "DTypePolicy":
                 return inside["name"]
-            return [value["class_name"], _bare(inside)]
+            whole = f"{value.get('module')}:{name}"  # our own count with their code
+            return [whole if is_own(whole) else name, _bare(inside)]
         return {k: _bare(v) for k, v in value.items() if v is not None and k != "name"}
     if isinstance(value, (list, tuple)):
         return [_bare(v) for v in value]

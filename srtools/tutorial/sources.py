@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 _PACKAGE = "srtools."
 _FILES = "srtools.files."  # how things are stored does not change what they are
 
@@ -27,7 +29,9 @@ def sources(things: Iterable) -> dict[str, str]:
     things : iterable
         Functions and classes, of this package or of a notebook, or names such as
         ``"srtools.phantoms.shapes:random_shapes"``. Whatever else they use from this
-        package or from the notebook is followed; other packages are not.
+        package or from the notebook is followed; other packages are not. Numbers and
+        words that a function takes from the notebook count, also in lists and
+        dictionaries; arrays of real numbers do not: they are data.
 
     Returns
     -------
@@ -40,7 +44,12 @@ def sources(things: Iterable) -> dict[str, str]:
         name, tree, used = _look_up(thing)
         if name is None or name in found:
             continue
-        found[name] = hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()[:16]
+        checksum = hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()[:16]
+        if "<" in name:  # lambdas, and functions within others, may share a name
+            name += f" {checksum}"
+            if name in found:
+                continue
+        found[name] = checksum
         left.extend(used)
     return dict(sorted(found.items()))
 
@@ -93,12 +102,9 @@ def _look_up_live(thing):
             value = known.get(first) if first in outer else None
             if inspect.ismodule(value):
                 value = getattr(value, attribute or "", None)
-            if inside := list(_callables(value)):
-                used.extend(inside)
-            elif isinstance(value, float):
-                trees.append(ast.Constant((first, f"{value:.6g}")))
-            elif isinstance(value, (bool, int, str, tuple)):
-                trees.append(ast.Constant((first, repr(value))))
+            used.extend(_callables(value))
+            if (setting := _setting(value)) not in (None, [], {}):
+                trees.append(ast.Constant((first, repr(setting))))
     return f"__main__:{thing.__qualname__}", ast.List(trees), used
 
 
@@ -109,9 +115,34 @@ def _tree(function):
         return ast.parse(text), _outer_names(symtable.symtable(text, "", "exec"))
     except SyntaxError:  # the line of a lambda in a dictionary is no statement
         code = function.__code__
-        names = [ast.Name(name) for name in code.co_names]
-        numbers = [c for c in code.co_consts if isinstance(c, (float, str))]
-        return ast.List([*names, *map(ast.Constant, numbers)]), set(code.co_names)
+        text = "".join(inspect.findsource(function)[0])
+        found = [node for node in ast.walk(ast.parse(text)) if _is_lambda(node, code)]
+        return ast.List(found), {*code.co_names, *code.co_freevars}
+
+
+def _is_lambda(node, code):
+    return isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
+
+
+def _setting(value):
+    """Numbers and words as JSON has them; None for anything else."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, slice):
+        return str(value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "bi" and value.size < 1000:
+        value = value.tolist()
+    if isinstance(value, dict):
+        inside = {str(k): _setting(v) for k, v in value.items()}
+        return {k: v for k, v in inside.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        inside = map(_setting, value)
+        return [v for v in inside if v is not None]
+    return None
 
 
 def _outer_names(table):

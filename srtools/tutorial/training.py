@@ -1,24 +1,19 @@
 """Networks and baselines that are trained once: where the pages keep them."""
 
-import datetime
 import json
 import logging
 import os
-import platform
-import re
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from srtools import weights
 from srtools.files import atomic_write
+from srtools.tutorial.keeping import alone, kept_file, provenance
 from srtools.tutorial.key import plain, result_key, training_key
-from srtools.tutorial.places import cache_folder
 
 _log = logging.getLogger(__name__)
 
@@ -112,51 +107,62 @@ def trained(
     fit.pop("verbose", None)
     seed += int(os.environ.get("SRTOOLS_SEED", "0"))
     key = training_key(model, recipe, seed, [x, y], fit)
-    path = _find(name, key, ".keras")
-    if path.exists():
-        card = weights.read_card(path)
-        weights.load_weights(model, path, card)
-        return Training(card.history, card.seconds, card.hardware, loaded=True)
+    path = kept_file(name, key, ".keras")
+    whole = path.with_suffix(".json")  # the card comes last: both are there
+    if whole.exists():
+        return _load(model, path)
+    with alone(path):
+        if whole.exists():  # another process has trained it meanwhile
+            return _load(model, path)
+        if made:
+            x, y = x()
+        _start_anew(model, seed)
+        # Otherwise Keras traces the first step twice, which takes seconds.
+        model.optimizer.build(model.trainable_variables)
+        bar = _progress(name, fit.get("epochs", 1))
+        fit["callbacks"] = [*fit.get("callbacks", ()), bar]
+        start = time.process_time()
+        history = model.fit(x, y, verbose=0, **fit).history
+        seconds = (time.process_time() - start) / (os.cpu_count() or 1)
+        weights.halve(model)
+        judges = {"validation": fit.get("validation_data"), "test": test_data}
+        card = {
+            "name": name,
+            "key": key,
+            "architecture": {
+                "class": model.name,
+                "input": _sides(getattr(model, "input_shape", x)),
+                "output": _sides(getattr(model, "output_shape", y)),
+                "parameters": model.count_params(),
+            },
+            "data": plain(recipe),
+            "seed": seed,
+            "fit": {
+                "epochs": len(history["loss"]),
+                "batch_size": fit.get("batch_size", 32) if y is not None else "",
+                "steps": int(model.optimizer.iterations),
+            },
+            "history": {k: [float(v) for v in values] for k, values in history.items()},
+            "metrics": {
+                k: _measure(model, v) for k, v in judges.items() if v is not None
+            },
+            "taught_in": _ranges(x, y),
+            "seconds": round(seconds, 1),
+            **provenance(),
+        }
+        try:
+            weights.save(model, path, card)
+        except OSError as error:  # the network is there all the same
+            _log.warning(
+                "%s: trained, but its weights cannot be kept (%s)", name, error
+            )
+        return Training(card["history"], seconds, card["hardware"], loaded=False)
 
-    if made:
-        x, y = x()
-    _start_anew(model, seed)
-    # Otherwise Keras traces the first step twice, which takes seconds.
-    model.optimizer.build(model.trainable_variables)
-    bar = _progress(name, fit.get("epochs", 1))
-    fit["callbacks"] = [*fit.get("callbacks", ()), bar]
-    start = time.process_time()
-    history = model.fit(x, y, verbose=0, **fit).history
-    seconds = (time.process_time() - start) / (os.cpu_count() or 1)
-    weights.halve(model)
-    judges = {"validation": fit.get("validation_data"), "test": test_data}
-    card = {
-        "name": name,
-        "key": key,
-        "architecture": {
-            "class": model.name,
-            "input": _sides(getattr(model, "input_shape", x)),
-            "output": _sides(getattr(model, "output_shape", y)),
-            "parameters": model.count_params(),
-        },
-        "data": plain(recipe),
-        "seed": seed,
-        "fit": {
-            "epochs": len(history["loss"]),
-            "batch_size": fit.get("batch_size", 32) if y is not None else "",
-            "steps": int(model.optimizer.iterations),
-        },
-        "history": {k: [float(v) for v in values] for k, values in history.items()},
-        "metrics": {k: _measure(model, v) for k, v in judges.items() if v is not None},
-        "taught_in": _ranges(x, y),
-        "seconds": round(seconds, 1),
-        **_provenance(),
-    }
-    try:
-        weights.save(model, path, card)
-    except OSError as error:  # the network is there all the same
-        _log.warning("%s: trained, but its weights cannot be kept (%s)", name, error)
-    return Training(card["history"], seconds, card["hardware"], loaded=False)
+
+def _load(model, path):
+    card = weights.read_card(path)
+    weights.load_weights(model, path, card)
+    return Training(card.history, card.seconds, card.hardware, loaded=True)
 
 
 def tuned(name: str, function: Callable, *data, recipe, **settings):
@@ -188,13 +194,13 @@ def tuned(name: str, function: Callable, *data, recipe, **settings):
         As in `trained`, or if the result does not fit into JSON.
     """
     key = result_key(function, recipe, data, settings)
-    path = _find(name, key, ".json")
+    path = kept_file(name, key, ".json")
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))["result"]
     start = time.perf_counter()
     result = function(*data, **settings)
     card = {"name": name, "key": key, "result": result}
-    card |= {"seconds": round(time.perf_counter() - start, 1), **_provenance()}
+    card |= {"seconds": round(time.perf_counter() - start, 1), **provenance()}
     text = json.dumps(card, indent=1, default=_number)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -209,16 +215,6 @@ def _number(value):
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"expected a result for JSON, received {type(value).__qualname__}")
-
-
-def _find(name, key, ending):
-    """The file with a key: of the package, or else where it is or will be kept."""
-    stem = re.sub(r"[^\w.-]+", "_", name)
-    if os.environ.get("SRTOOLS_TRAIN") != "1":
-        card = weights.SHIPPED / f"{stem}.json"
-        if card.exists() and json.loads(card.read_text("utf-8")).get("key") == key:
-            return card.with_suffix(ending)
-    return cache_folder() / "trained" / f"{stem}-{key}{ending}"
 
 
 def _start_anew(model, seed):
@@ -277,22 +273,3 @@ def _sides(shape):
         return [_sides(one) for one in shape]
     shape = getattr(shape, "shape", shape)  # a subclassed model knows no shapes
     return [side if side else "any" for side in shape[1:]]
-
-
-def _provenance():
-    """Where, with what and when something was computed."""
-    import keras
-
-    backend = keras.backend.backend()
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parent,
-    ).stdout.strip()
-    return {
-        "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
-        "versions": f"keras {keras.__version__} on {backend}",
-        "date": datetime.date.today().isoformat(),
-        "commit": commit or "unknown",
-    }

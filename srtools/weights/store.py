@@ -113,7 +113,10 @@ def read_card(path: Path) -> Card:
 def check_file(path: Path, card: Card) -> None:
     """Raise ValueError if a file of weights is missing or not the one of its card."""
     if not path.exists():
-        raise ValueError(f"{path}: expected the weights of {card.name}, found no file")
+        raise ValueError(
+            f"{path}: expected the weights of {card.name} beside their card, found no "
+            "file: install the package anew, or remove the card"
+        )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != card.sha256:
         raise ValueError(
