@@ -141,7 +141,7 @@ _HUGE = """
 import resource, sys
 import h5py, numpy as np, tifffile
 from pathlib import Path
-from srtools.files import open_hdf5, open_npy, read_image
+from srtools.files import open_hdf5, open_npy, read_image, read_reconstruct_library
 from srtools.scan import read_scan
 from srtools.segmentation.tiles import TiledImage
 
@@ -160,23 +160,35 @@ for name in ("a.tif", "z.tif"):
     with tifffile.TiffFile(name, mode="r+") as tiff:
         for tag in ("ImageWidth", "ImageLength", "RowsPerStrip"):
             tiff.pages[0].tags[tag].overwrite(side, dtype="I")
+how = {"t.tif": {"tile": (32, 32), "compression": "zlib"}, "b.tif": {"bigtiff": True}}
+for name in how:
+    tifffile.imwrite(name, np.ones((64, 64), np.float32), metadata=None, **how[name])
+    with tifffile.TiffFile(name, mode="r+") as tiff:
+        for tag in ("ImageWidth", "ImageLength"):
+            tiff.pages[0].tags[tag].overwrite(side, dtype="I")
 head = repr({"descr": "<f8", "fortran_order": False, "shape": (3, side, side)})
 head = b"\\x93NUMPY\\x01\\0\\x76\\0" + head.encode().ljust(118)
 Path("a.npy").write_bytes(head + bytes(8))
 with h5py.File("a.h5", "w") as file:  # nothing of it is written
     file.create_dataset("a", (3, side, side), "f8", chunks=(1, 64, 64))
     file.create_dataset("b", (3, 64, 64), chunks=(1, 64, 64), maxshape=(None,) * 3)
+with h5py.File("library.h5", "w") as file:  # nor of this, beside what is
+    file["NImages"] = np.random.default_rng(0).random(1700)
+    file["else"] = np.random.default_rng(0).random(20_000)
+    for name in ("Images", "Sinograms"):
+        file.create_dataset(name, (256, 256, 1700), "f4")
 angles = np.arange(3)
 used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for name in ("a.tif", "z.tif", "a.npy"):
+for name in ("a.tif", "z.tif", "t.tif", "b.tif", "a.npy"):
     tell(read_scan, Path(name), angles=angles[:1])
-for name in ("a.tif", "z.tif"):
+for name in ("a.tif", "z.tif", "t.tif", "b.tif"):
     tell(read_image, name)
 tell(TiledImage, "a.tif")
 tell(lambda name: list(TiledImage(name).bands()), "z.tif")
 tell(open_npy, "a.npy")
 tell(read_scan, Path("a.h5"), projections="a", angles=angles)
 tell(lambda name: open_hdf5(name)["a"], "a.h5")
+tell(read_reconstruct_library, "library.h5")
 more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used
 sys.exit(f"{more} kB" if more > 500_000 else 0)
 """
@@ -191,8 +203,11 @@ def test_a_claim_is_compared_with_the_file(tmp_path):
     path = tmp_path / "a.dat"
     path.write_bytes(bytes(20_000))
     check_claim(path, 2e8)  # as zeros may be packed
-    with pytest.raises(ValueError, match=r"a\.dat: .*file of 0\.02 MB.*one of 201 MB"):
+    with pytest.raises(ValueError, match=r"a\.dat: .*0\.02 MB of a file.*of 201 MB"):
         check_claim(path, 2.01e8)
+    check_claim(path, 6e7, held=0)
+    with pytest.raises(ValueError, match=r"that 0\.001 MB of a file"):
+        check_claim(path, 6.5e7, held=1_000)
 
 
 def _elsewhere(kind, target, path):

@@ -91,7 +91,7 @@ def broken(path: str | Path, kind: str, why) -> ValueError:
     )
 
 
-def check_claim(path: str | Path, nbytes: float) -> None:
+def check_claim(path: str | Path, nbytes: float, held: int | None = None) -> None:
     """Refuse an array that cannot be in a file, before memory is taken for it.
 
     Parameters
@@ -100,16 +100,19 @@ def check_claim(path: str | Path, nbytes: float) -> None:
         The file.
     nbytes : float
         What the file says the array takes in memory.
+    held : int, optional
+        How many bytes of the file are the array's, where it tells; by default all.
 
     Raises
     ------
     ValueError
-        If that is more than 64 MB and ten thousand times the size of the file: more
-        than zlib, LZW or LZMA can pack.
+        If that is more than 64 MB and ten thousand times what the file holds: more than
+        zlib, LZW or LZMA can pack.
     """
     size = Path(path).stat().st_size
+    size = size if held is None else min(held, size)
     if nbytes > max(_SMALL, _DENSEST * size):
         raise ValueError(
-            f"{path}: expected an array that a file of {size / 1e6:.3g} MB can hold, "
+            f"{path}: expected an array that {size / 1e6:.3g} MB of a file can hold, "
             f"found one of {nbytes / 1e6:.3g} MB"
         )

@@ -60,7 +60,8 @@ class _File(h5py.File):
                         file[source.dset_name]  # may lead on
         elif not dataset.external:
             items = max(dataset.size or 0, math.prod(dataset.chunks or ()))
-            check_claim(dataset.file.filename, items * dataset.dtype.itemsize)
+            held = dataset.id.get_storage_size()
+            check_claim(dataset.file.filename, items * dataset.dtype.itemsize, held)
 
 
 def open_hdf5(path: str | Path) -> h5py.File:
