@@ -62,6 +62,28 @@ def pytest_configure(config):
         empty = tempfile.TemporaryDirectory(prefix="retrained-")
         config.add_cleanup(empty.cleanup)
         os.environ.update(SRTOOLS_TRAIN="1", SRTOOLS_CACHE=empty.name)
+    config.kept = kept_here()
+
+
+def kept_here() -> set[str]:
+    """Return the cards of what was trained and tuned on this machine."""
+    folder = Path(os.environ.get("SRTOOLS_CACHE") or ROOT / ".cache")
+    return {card.name for card in (folder / "trained").glob("*.json")}
+
+
+def outgrown(new: set[str]) -> list[str]:
+    """Return which cards have the name of one that ships, and so another key."""
+    shipped = {card.stem for card in (ROOT / "srtools" / "weights").glob("*.json")}
+    return sorted(name for name in new if name.rpartition("-")[0] in shipped)
+
+
+def pytest_sessionfinish(session):
+    """Fail where a page trained what ships: the key of the weights is not its own."""
+    config = session.config
+    on_purpose = config.getoption("--retrain") or config.getoption("--slow")
+    config.outgrown = [] if on_purpose else outgrown(kept_here() - config.kept)
+    if config.outgrown:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_collection_modifyitems(config, items):
@@ -102,6 +124,9 @@ def pytest_terminal_summary(terminalreporter):
                 if outcome == "skipped":
                     skipped[name] = report.longrepr[2].removeprefix("Skipped: ")
     write = terminalreporter.write_line
+    if anew := terminalreporter.config.outgrown:
+        terminalreporter.section("trained anew, though the package has them")
+        write("\n".join([*anew, "To renew them: python scripts/weights.py ship"]))
     if lines:
         terminalreporter.section(f"{LINES} a page")
         for name, value in sorted(lines.items()):

@@ -49,6 +49,7 @@ COLAB = """distributed h5py==3.16.0 ipywidgets==7.7.1 joblib==1.5.3 keras==3.13.
 CONTENT = Path("/content")  # where Colab's first cell works
 # Around the table of memory in book/start.md.
 MARKS = "<!-- memory of each page on Binder -->", "<!-- end of the table -->"
+ROOM = 1.8e9  # bytes that a page may take on Binder, which has 2 GB
 EVERY = 0.2  # seconds between two looks at the memory
 
 
@@ -218,6 +219,9 @@ def main() -> int:
             if place == "binder":
                 show()
             print(f"{path}: {seconds:.0f} s, {peak / 1e6:.0f} MB", flush=True)
+            if place == "binder" and peak >= ROOM:
+                failed += 1
+                print(f"{path}: FAILED\nmore than {ROOM / 1e6:.0f} MB", flush=True)
     return failed
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
@@ -37,6 +38,7 @@ def test_a_python_that_is_not_here_is_replaced_by_this_one():
     assert elsewhere.find_python("3.99") == sys.executable
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="measured as Linux tells it")
 def test_the_memory_of_children_counts():
     code = "import sys; x = bytearray(200_000_000); print('up', flush=True); input()"
     parent = (
@@ -69,8 +71,8 @@ def test_every_page_has_room_on_binder(tmp_path):
     rows = [r for r in _record.read("elsewhere") if r["place"] == "binder"]
     memory = {row["page"]: int(row["peak MB"]) for row in rows}
     pages = pairs.pages([], ROOT)
-    assert memory.keys() == {str(p.relative_to(ROOT / "book")) for p in pages}
-    assert max(memory.values()) < 1800  # of 2 GB
+    assert memory.keys() == {p.relative_to(ROOT / "book").as_posix() for p in pages}
+    assert max(memory.values()) < elsewhere.ROOM / 1e6
 
     start = ROOT / "book" / "start.md"
     again = tmp_path / "start.md"
@@ -84,5 +86,5 @@ def test_every_page_was_executed_as_on_colab():
     rows = [r for r in _record.read("elsewhere") if r["place"] == "colab"]
     pages = pairs.pages([], ROOT)
     assert {r["page"] for r in rows} == {
-        str(p.relative_to(ROOT / "book")) for p in pages
+        p.relative_to(ROOT / "book").as_posix() for p in pages
     }

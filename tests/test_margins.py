@@ -1,6 +1,8 @@
 """Margins of claims: measured over seeds, gathered in a table."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -95,3 +97,32 @@ def test_a_run_is_made_again_for_a_claim_that_is_new(monkeypatch):
     assert len(made) == len(margins.RUNS) - 1
     margins.main([page])
     assert len(made) == len(margins.RUNS) - 1
+
+
+ROWS = margins._record.read("margins")
+
+
+@pytest.mark.parametrize("page", sorted({row["page"] for row in ROWS}))
+def test_margins_are_of_the_claims_that_a_page_makes(page):
+    notebook = nbformat.read(Path(margins.ROOT, "book", f"{page}.ipynb"), 4)
+    key = ("claim", "at_least", "at_most")
+    made = {tuple(one[k] for k in key) for one in margins.shown(notebook)}
+    rows = [row for row in ROWS if row["page"] == page]
+    bounds = [[float(row[k]) if row[k] else None for k in key[1:]] for row in rows]
+    assert made == {(row["claim"], *b) for row, b in zip(rows, bounds, strict=True)}
+    assert all(set(row["runs"].split("; ")) == set(margins.RUNS) for row in rows)
+
+
+def test_no_claim_is_nearer_to_its_bound_than_twice_its_spread():
+    assert margins.thin(ROWS) == []
+
+
+def test_plain_arithmetic_switches_off_what_this_processor_has():
+    code = (
+        "import numpy; from numpy._core._multiarray_umath import __cpu_features__ as f"
+    )
+    code += f"; assert not any(f[name] for name in {margins.FEATURES})"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=os.environ | margins.PLAIN
+    )
+    assert done.returncode == 0

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
 import notebooks  # noqa: E402
 import pairs  # noqa: E402
 
-from conftest import WAITING  # noqa: E402
+from conftest import WAITING, outgrown  # noqa: E402
 from srtools.datasets import catalogue  # noqa: E402
 
 PAGE = """\
@@ -76,6 +77,18 @@ def test_a_reply_that_comes_while_a_widget_is_served_is_not_missed():
 @pytest.mark.parametrize("source", [_page(p) for p in pairs.pages([], ROOT)])
 def test_the_notebook_of_each_page_is_in_order(source):
     assert notebooks.check(source, ROOT) == []
+
+
+@pytest.mark.parametrize("source", pairs.pages([], ROOT), ids=lambda p: p.stem)
+def test_a_page_with_trained_networks_says_how_to_see_them_train(source):
+    text = source.read_text()
+    if re.search(r"\b(trained|train)\(", text):
+        assert "`SRTOOLS_TRAIN=1`" in text
+
+
+def test_what_is_trained_anew_though_it_ships_is_found():
+    ships = f"{sorted((ROOT / 'srtools' / 'weights').glob('*.json'))[0].stem}-0af.json"
+    assert outgrown({ships, "of_my_own-0af.json"}) == [ships]
 
 
 def test_each_tutorial_is_in_the_contents_and_each_notebook_has_a_source():
