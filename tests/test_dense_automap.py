@@ -93,6 +93,7 @@ def test_the_features_of_automap_pay_for_their_l1_norm(pairs):
 def test_the_norm_is_that_of_a_sample_in_any_version_of_keras(monkeypatch, by_sample):
     monkeypatch.setattr("srtools.models.reconstruction._BY_SAMPLE", by_sample)
     cost = automap(4, 4, filters=2).get_layer("conv2").activity_regularizer
+    assert cost.get_config() == {"l1": 1e-4 / 16}  # exactly, as it is in the key
     of_batch = float(cost(keras.ops.ones((5, 4, 4, 2))))
     divided = 5 if by_sample else 1  # by Keras
     assert of_batch / divided == pytest.approx(1e-4 * 2)

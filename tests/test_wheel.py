@@ -4,11 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
+PROJECT = (ROOT / "pyproject.toml").read_text()
 
 
 @pytest.mark.slow
@@ -27,6 +31,14 @@ def test_the_wheel_runs_a_page_without_the_repository(tmp_path):
     (wheel,) = tmp_path.glob("superres_tomo-*.whl")
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     run("pip", "install", "--quiet", "--no-deps", "--target", site, wheel)
+    (package,) = metadata.distributions(path=[str(site)])
+    assert package.metadata["License-Expression"] == "MIT"
+    assert package.version == tomllib.loads(PROJECT)["project"]["version"]
+    carried = {file.name for file in package.files}
+    shipped = {file.name for file in (ROOT / "srtools" / "weights").iterdir()}
+    assert {"LICENSE", "catalogue.toml"} | shipped - {"__pycache__"} <= carried
+    needed = [Requirement(one) for one in package.requires if "extra" not in one]
+    assert needed and all(metadata.version(r.name) in r.specifier for r in needed)
     elsewhere.mkdir()
     shutil.copy(ROOT / "book" / "reconstruction" / "cnn.ipynb", elsewhere)
     shutil.copy(ROOT / "tests" / "nbval.cfg", elsewhere)

@@ -195,6 +195,14 @@ def automap(
 class L1OfSample(keras.regularizers.L1):
     """The L1 norm of a layer's features, on average over the samples of a batch."""
 
+    def __init__(self, l1: float):
+        super().__init__(l1)
+        self._exact = float(l1)  # Keras keeps it in the precision of its backend
+
+    def get_config(self):
+        """Return the weight of the norm."""
+        return {"l1": self._exact}
+
     def __call__(self, features):
         """Return what features (n, ...) cost, as this version of Keras expects it."""
         cost = super().__call__(features)

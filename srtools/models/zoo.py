@@ -34,7 +34,9 @@ def pretrained(name: str) -> tuple[keras.Model, Card]:
     from srtools.models import (  # noqa: F401 (their layers)
         alex_net,
         fusion,
+        mixed_scale,
         physics_aware,
+        reconstruction,
         super_resolution,
         vae,
     )
