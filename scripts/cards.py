@@ -30,10 +30,11 @@ CARDS = {
     "noise2inverse": ("real/noise2inverse", 0, (0.0, 0.0, 0.73, 0.97)),
 }
 HERO = "real/noise2inverse", 1  # the large picture, which is shown whole
+SIDE = 432  # pixels of the square
 # Two parts of it, which a reader slides one over the other.
 SLIDER = {
-    "before": (0.0101, 0.0569, 0.228, 0.478),
-    "after": (0.688, 0.0569, 0.906, 0.478),
+    "before": (0.1919, 0.0651, 0.363, 0.47),
+    "after": (0.7359, 0.0651, 0.907, 0.47),
 }
 
 
@@ -70,9 +71,7 @@ def main() -> int:
     hero.save(FOLDER.parent / "hero.png")
     for name, box in SLIDER.items():
         part = part_of(hero, box)
-        larger = part.resize(
-            (2 * part.width, 2 * part.height), Image.Resampling.LANCZOS
-        )
+        larger = part.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         larger.save(FOLDER.parent / "slider" / f"{name}.png", optimize=True)
     for name, (page, number, box) in CARDS.items():
         card(pictures(page)[number], box).save(FOLDER / f"{name}.png", optimize=True)
