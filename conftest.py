@@ -160,7 +160,12 @@ def _build(folder):
         [*command, "-W", "--keep-going", "--path-output", str(folder)],
         capture_output=True,
         text=True,
-        env={**os.environ, "GITHUB_REPOSITORY": "someone/fork", "NO_COLOR": "1"},
+        env={
+            **os.environ,
+            "GITHUB_REPOSITORY": "someone/fork",
+            "NO_COLOR": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
     )
     said = [line for line in built.stderr.splitlines() if "absl" not in line]
     if built.returncode:
