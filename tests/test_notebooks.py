@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -84,6 +85,20 @@ def test_a_page_with_trained_networks_says_how_to_see_them_train(source):
     text = source.read_text()
     if re.search(r"\b(trained|train)\(", text):
         assert "`SRTOOLS_TRAIN=1`" in text
+
+
+def test_every_page_with_networks_of_its_own_has_its_turn(monkeypatch):
+    def at(commit):
+        said = SimpleNamespace(stdout=f"{commit:040x}\n")
+        monkeypatch.setattr(notebooks.subprocess, "run", lambda *_, **__: said)
+        names = notebooks.turn(3, ROOT)
+        assert len(set(names)) == 3
+        return names
+
+    taught = [page for page in pairs.pages([], ROOT) if "trained(" in page.read_text()]
+    taught = {p.relative_to(ROOT).with_suffix(".ipynb").as_posix() for p in taught}
+    seen = {name for commit in range(40) for name in at(commit)}
+    assert taught <= seen and "book/reconstruction/compare.ipynb" not in seen
 
 
 def test_what_is_trained_anew_though_it_ships_is_found():

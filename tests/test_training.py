@@ -305,6 +305,20 @@ def test_the_card_says_what_was_done(folder):
     assert said["sha256"] == hashlib.sha256(content).hexdigest()
 
 
+def test_test_data_may_be_made_only_for_a_training(folder):
+    made = []
+
+    def unseen():
+        made.append(1)
+        return X, np.tile(X[:, :1], 4)
+
+    for _ in range(2):
+        train(test_data=unseen)
+    (card,) = folder.glob("*.json")
+    assert len(made) == 1
+    assert json.loads(card.read_text())["metrics"]["test"]["loss"] > 0
+
+
 def test_weighted_validation_pairs_are_measured_with_their_weights(folder):
     y = np.tile(X[:, :1], 4)
     only = np.eye(1, len(X), dtype="float32")[0]

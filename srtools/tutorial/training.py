@@ -80,7 +80,7 @@ def trained(
     seed : int
         Of the first weights, of the order of the batches, and of all that is random.
         ``SRTOOLS_SEED`` is added to it.
-    test_data : (x, y) or PyDataset, optional
+    test_data : (x, y), PyDataset, or a function that gives one of them, optional
         On which the trained network is measured, once, for its card.
     **fit
         Further arguments of ``fit``.
@@ -251,6 +251,7 @@ def _progress(name, epochs):
 
 
 def _measure(model, data):
+    data = data() if callable(data) else data
     arrays = data if isinstance(data, (list, tuple)) else (data,)
     arrays = dict(zip(("x", "y", "sample_weight"), arrays, strict=False))
     found = model.evaluate(**arrays, verbose=0, return_dict=True)
