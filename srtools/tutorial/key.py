@@ -55,8 +55,11 @@ def training_key(model, recipe, seed: int, data, fit: Mapping) -> str:
         parts["loss weights"] = plain(weights)
     metrics = getattr(model, "_compile_metrics", None)
     if (noted := getattr(metrics, "_user_metrics", None)) is not None:
+        import keras
+
         parts["metrics"] = [
-            m if isinstance(m, str) else _settings(m, code) for m in _flat(noted)
+            m if isinstance(m, str) else _settings(m, code)
+            for m in keras.tree.flatten(noted)
         ]
     return _digest(parts, code)
 
@@ -178,15 +181,6 @@ def _origin(history, place, calls):
         return place.get(id(operation), -1)
     call = several.index(operation._inbound_nodes[history.node_index])
     return [place[id(operation)], call]
-
-
-def _flat(values):
-    """What lies in lists and dictionaries, one after the other."""
-    if isinstance(values, Mapping):
-        values = list(values.values())
-    if not isinstance(values, (list, tuple)):
-        return [values]
-    return [part for value in values for part in _flat(value)]
 
 
 def _settings(thing, code):
