@@ -8,6 +8,7 @@ import hashlib
 import html
 import io
 import json
+import tempfile
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -137,7 +138,9 @@ def load_weights(model, path: Path, card: Card) -> None:
     check_file(path, card)
     plain = type(model).from_config(model.get_config())  # without an optimizer
     try:
-        plain.load_weights(path)
+        # Keras reads within the archive, and unpacks it anew at each step back.
+        with zipfile.ZipFile(path) as file, tempfile.TemporaryDirectory() as folder:
+            plain.load_weights(file.extract("model.weights.h5", folder))
     except Exception as error:  # Keras raises many kinds
         raise unreadable(path, card, error) from error
     model.set_weights(plain.get_weights())
