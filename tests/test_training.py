@@ -1,6 +1,7 @@
 """Networks and baselines are trained once, and never loaded for something else."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import zipfile
 from functools import partial
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -514,6 +516,47 @@ def test_a_pretrained_network_predicts_as_the_trained_one(shipped):
     assert "<th>taught in</th>" in card._repr_html_()
 
 
+def written_by(shipped, name, change):
+    """Let a Keras of another version have written a network: a part of it differs."""
+    path, card = shipped / "small.keras", shipped / "small.json"
+    with zipfile.ZipFile(path) as file:
+        parts = {part: file.read(part) for part in file.namelist()}
+    parts[name] = change(parts[name])
+    with zipfile.ZipFile(path, "w") as file:
+        for part, content in parts.items():
+            file.writestr(part, content)
+    told = json.loads(card.read_text()) | {"versions": "keras 9.8.7 on tensorflow"}
+    told["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    card.write_text(json.dumps(told))
+
+
+def test_a_network_of_another_keras_is_refused_by_both_versions(shipped):
+    def unknown(config):
+        return config.replace(b'"units": 4', b'"units": 4, "of_next_year": 1')
+
+    written_by(shipped, "config.json", unknown)
+    both = r"small\.keras: expected small with 16 parameters, saved by keras 9\.8\.7 "
+    both += rf"on tensorflow; this is keras {keras.__version__} \("
+    with pytest.raises(ValueError, match=both):
+        pretrained("small")
+
+
+def test_weights_of_another_keras_are_refused_by_both_versions(shipped, fits):
+    def unnamed(weights):
+        with (
+            h5py.File(io.BytesIO(weights), "r") as old,
+            h5py.File(new := io.BytesIO(), "w") as f,
+        ):
+            old.copy(old["layers"], f, "parts")
+        return new.getvalue()
+
+    written_by(shipped, "model.weights.h5", unnamed)
+    both = rf"saved by keras 9\.8\.7 on tensorflow; this is keras {keras.__version__}"
+    with pytest.raises(ValueError, match=both):
+        train()
+    assert not fits
+
+
 def test_an_unknown_network_is_answered_with_the_nearest(shipped):
     with pytest.raises(
         KeyError, match=r"expected one of small, .*did you mean 'small'"
@@ -525,7 +568,9 @@ def test_what_comes_with_the_package_is_whole_and_small():
     networks = list(weights.SHIPPED.glob("*.keras"))
     assert networks
     for network in networks:
-        weights.check_file(network, weights.read_card(network))
+        card = weights.read_card(network)
+        weights.check_file(network, card)
+        assert card.metrics["test"], network
         with zipfile.ZipFile(network) as file:
             config = file.read("config.json").decode()
         # Colab's Keras does not know them.
