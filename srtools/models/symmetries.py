@@ -34,10 +34,11 @@ def mean_over_symmetries(network: keras.Model, sinograms) -> np.ndarray:
         raise ValueError(f"expected a network of fbp_unet, received {network.name}")
     fbp = keras.Model(network.input, network.get_layer("fbp").output)
     drafts = fbp.predict(np.asarray(sinograms), verbose=0)
-    mean = np.zeros_like(drafts)
-    for mirror in (1, -1):
-        for quarters in range(4):
-            turned = np.rot90(drafts[:, :, ::mirror], quarters, axes=(1, 2))
-            answer = np.rot90(learnt.predict(turned, verbose=0), -quarters, (1, 2))
-            mean += answer[:, :, ::mirror] / 8
-    return mean
+    turns = [(mirror, quarters) for mirror in (1, -1) for quarters in range(4)]
+    turned = [np.rot90(drafts[:, :, ::m], q, axes=(1, 2)) for m, q in turns]
+    answers = learnt.predict(np.concatenate(turned), batch_size=8, verbose=0)
+    back = [
+        np.rot90(answer, -q, axes=(1, 2))[:, :, ::m]
+        for answer, (m, q) in zip(np.split(answers, 8), turns, strict=True)
+    ]
+    return np.mean(back, axis=0)
