@@ -172,3 +172,26 @@ def _build(folder):
         shutil.rmtree(folder)  # no other process shall take it for whole
     assert built.returncode == 0, "\n".join(said)
     assert set(ROOT.iterdir()) | set((ROOT / "book").rglob("*")) == before
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where networks are kept that are trained in a test; the book's are not used."""
+    monkeypatch.setenv("SRTOOLS_CACHE", str(tmp_path))
+    monkeypatch.delenv("SRTOOLS_TRAIN", raising=False)
+    return tmp_path / "trained"
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The calls of ``fit`` that were made."""
+    import keras  # only where it is needed: it takes seconds
+
+    calls, fit = [], keras.Model.fit
+
+    def counted(self, *args, **kwargs):
+        calls.append(1)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", counted)
+    return calls
