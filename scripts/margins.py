@@ -2,7 +2,8 @@
 
 Called by ``scripts/notebooks.py margins``. Beside what a page shows, it is executed
 anew with two other seeds of its trainings, and with the weights that ship, but one
-thread and plain instructions, as an old processor has them. What each claim measured is
+thread and plain instructions, as an old processor has them. Tests of what a network
+learns (marked ``training``) are run the same way. What each claim or test measured is
 gathered in benchmarks/results/margins.csv: the bound, the smallest and largest value,
 and the runs behind them. A run that the table has for all claims of a page is not made
 again, so that one can stop and go on; hours in all.
@@ -26,6 +27,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import _record  # noqa: E402
 
+TESTS = ROOT / "tests"  # what they learn is judged by such bounds, too
 SHOWN = "as shown"  # what the page says already
 # What this processor has beyond the least that NumPy asks for, by NumPy's own names.
 FEATURES = [name for name in __cpu_dispatch__ if __cpu_features__[name]]
@@ -86,7 +88,7 @@ def measure(page: Path, settings: dict[str, str]) -> list[dict]:
     Parameters
     ----------
     page : Path
-        The source of a page.
+        The source of a page, or the folder of the tests.
     settings : dict
         Environment variables.
 
@@ -98,24 +100,29 @@ def measure(page: Path, settings: dict[str, str]) -> list[dict]:
     Raises
     ------
     RuntimeError
-        If the page does not run to its end: with the end of what it said.
+        If the page does not run to its end, or a test fails: with the end of what it
+        said.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        said = Path(folder) / "claims.jsonl"
-        variables = {**os.environ, **settings, "SRTOOLS_CLAIMS": str(said)}
+    if page == TESTS:
+        command = ["-m", "pytest", "-n", "0", "-q", "-m", "training", page]
+    else:
         code = (
             "import sys, pathlib, pairs; p = pathlib.Path(sys.argv[1]);"
             "pairs.execute(pairs.derive(p), p.parent)"
         )
+        command = ["-c", code, page]
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder) / "claims.jsonl"
+        variables = {**os.environ, **settings, "SRTOOLS_CLAIMS": str(said)}
         done = subprocess.run(
-            [sys.executable, "-c", code, page],
+            [sys.executable, *command],
             env=variables,
             cwd=ROOT / "scripts",
             capture_output=True,
             text=True,
         )
         if done.returncode:
-            raise RuntimeError(f"{page}: {done.stderr[-2000:]}")
+            raise RuntimeError(f"{page}: {(done.stdout + done.stderr)[-2000:]}")
         return [json.loads(line) for line in said.read_text().splitlines()]
 
 
@@ -170,7 +177,7 @@ def main(sources: Sequence[Path]) -> bool:
     Parameters
     ----------
     sources : sequence of Path
-        Pages.
+        Pages, and the folder of the tests; these are run anew each time.
 
     Returns
     -------
@@ -179,17 +186,20 @@ def main(sources: Sequence[Path]) -> bool:
     """
     table = _record.RESULTS / "margins.csv"
     for source in sources:
-        page = source.relative_to(ROOT / "book").with_suffix("").as_posix()
-        claims = shown(nbformat.read(source.with_suffix(".ipynb"), 4))
+        if source == TESTS:
+            page, claims = TESTS.name, None
+        else:
+            page = source.relative_to(ROOT / "book").with_suffix("").as_posix()
+            claims = shown(nbformat.read(source.with_suffix(".ipynb"), 4))
         for run, settings in RUNS.items():
             made = {
                 row["claim"]
                 for row in _record.read("margins")
                 if row["page"] == page and run in row["runs"].split("; ")
             }
-            if made.issuperset(one["claim"] for one in claims):
+            if claims and made.issuperset(one["claim"] for one in claims):
                 continue
-            found = measure(source, settings) if settings else claims
+            found = measure(source, settings) if settings or not claims else claims
             rows = _record.read("margins")  # others may have written meanwhile
             _record.write("margins", merge(rows, page, run, found))
             print(f"{page}: {run}, {len(found)} claims", flush=True)

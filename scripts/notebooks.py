@@ -12,7 +12,8 @@ derived from it and holds the outputs that the book shows and the tests verify.
     python scripts/notebooks.py participants [page ...]
                                                    without solutions and outputs
     python scripts/notebooks.py margins page ...   how far claims are from their bounds,
-                                                   over seeds and settings of arithmetic
+                                                   over seeds and settings of
+                                                   arithmetic; "tests" is for tests
 
 Without a page all of them are meant. A page is a path, with or without its ending.
 What the last two write is in ``_build``.
@@ -153,8 +154,9 @@ def main() -> int:
     if asked.task == "turn":
         print(*turn(int(asked.page[0]), ROOT))
         return False
+    tests = [margins.TESTS] if asked.page == ["tests"] else []
     try:
-        sources = pages(asked.page, ROOT)
+        sources = tests or pages(asked.page, ROOT)
     except FileNotFoundError as error:
         parser.error(str(error))
     if asked.task == "margins":

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from learning import assert_it_learns
+from learning import assert_it_learns, holds, seeded
 
 from srtools.models import LocalResponseNormalization, alexnet
 
@@ -21,18 +21,19 @@ def test_normalization_is_the_formula():
     np.testing.assert_allclose(LocalResponseNormalization()(a), by_hand, rtol=1e-5)
 
 
+@pytest.mark.training
 def test_it_learns_which_patches_hold_a_line_and_is_saved_whole(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.normal(size=(96, 40, 33, 1)).astype("float32")
-    holds = np.arange(96) % 2
-    images[holds == 1, 20:23] += 2
-    keras.utils.set_random_seed(0)
+    lines = np.arange(96) % 2
+    images[lines == 1, 20:23] += 2
+    seeded()
     model = alexnet((40, 33, 1), 1, small=True)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile("adam", loss)
-    assert_it_learns(model, images[:64], holds[:64, None], steps=15)
+    assert_it_learns(model, images[:64], lines[:64, None], steps=15)
     found = model.predict_on_batch(images[64:])[:, 0] > 0
-    assert np.mean(found == holds[64:]) >= 0.9
+    holds("right on new patches", np.mean(found == lines[64:]), at_least=0.9)
     model.save(tmp_path / "alexnet.keras")
     again = keras.saving.load_model(tmp_path / "alexnet.keras")
     np.testing.assert_array_equal(

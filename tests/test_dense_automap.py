@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from learning import assert_it_learns, learn
+from learning import assert_it_learns, holds, learn, seeded
 
 from srtools.models import automap, dense_reconstruct
 from srtools.phantoms import random_shapes
@@ -27,8 +27,9 @@ def pairs():
     return beam.project(images), images
 
 
+@pytest.mark.training
 def test_training_moves_every_weight_and_lowers_the_loss(build, pairs):
-    keras.utils.set_random_seed(0)
+    seeded()
     model = build()
     model.compile(keras.optimizers.Adam(1e-3), "mean_squared_error")
     assert_it_learns(model, *pairs, steps=100)
@@ -99,16 +100,17 @@ def test_the_norm_is_that_of_a_sample_in_any_version_of_keras(monkeypatch, by_sa
     assert of_batch / divided == pytest.approx(1e-4 * 2)
 
 
+@pytest.mark.training
 def test_sparsity_makes_features_small(pairs):
     found = []
     for sparsity in (0, 1.0):
-        keras.utils.set_random_seed(0)
+        seeded()
         model = automap(20, 6, size=16, filters=4, sparsity=sparsity)
         model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
         learn(model, *pairs, steps=32)
         features = keras.Model(model.input, model.get_layer("conv2").output)
         found.append(np.abs(features.predict_on_batch(pairs[0])).mean())
-    assert found[1] < found[0] / 2
+    holds("features beside those without", found[1] / found[0], at_most=0.5)
 
 
 def test_another_geometry_is_refused(build):

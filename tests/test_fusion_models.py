@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from learning import assert_it_learns
+from learning import assert_it_learns, seeded
 
 from srtools.models import PhaseError, fusion_net, fusion_refine
 from srtools.superresolution import FusionPairs
@@ -19,7 +19,7 @@ NETWORKS = {
 
 @pytest.fixture(params=NETWORKS)
 def network(request):
-    keras.utils.set_random_seed(0)
+    seeded()
     return NETWORKS[request.param]()
 
 
@@ -60,10 +60,11 @@ def test_maps_and_guides_of_other_shapes_are_refused():
     assert net.predict_on_batch(named).shape == fine.shape
 
 
+@pytest.mark.training
 def test_training_moves_every_weight_and_lowers_the_loss(network):
     inputs, truth = data(network)
     network.compile(keras.optimizers.Adam(1e-2), PhaseError([1, 2]))
-    assert_it_learns(network, inputs, truth, steps=40)
+    assert_it_learns(network, inputs, truth, steps=100)
 
 
 def test_a_saved_network_predicts_the_same(network, tmp_path):

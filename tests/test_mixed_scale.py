@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from learning import assert_it_learns
+from learning import assert_it_learns, seeded
 
 from srtools.models import msd
 
@@ -21,10 +21,11 @@ def batch():
 
 @pytest.fixture
 def model():
-    keras.utils.set_random_seed(0)
+    seeded()
     return msd((None, None, 1), depth=11)
 
 
+@pytest.mark.training
 def test_training_moves_every_weight_and_lowers_the_loss(model, batch):
     model.compile(keras.optimizers.Adam(1e-2), "mse")
     assert_it_learns(model, *batch, steps=30)

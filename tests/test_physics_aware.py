@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from learning import assert_it_learns, learn
+from learning import assert_it_learns, holds, learn, seeded
 
 from srtools.models import (
     BackProjection,
@@ -130,13 +130,14 @@ def test_the_fbp_layer_passes_gradients_on():
     assert np.vdot(found, along) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("name", "more"), [("fbp_unet", {}), ("learned_primal_dual", {"iterations": 2})]
 )
 def test_training_moves_every_weight_and_lowers_the_loss(name, more, pairs):
-    keras.utils.set_random_seed(0)
+    seeded()
     model = NETWORKS[name](BEAM, **more)
-    model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
+    model.compile(keras.optimizers.Adam(1e-2), "mean_squared_error")
     assert_it_learns(model, *pairs, steps=75)
 
 
@@ -247,19 +248,24 @@ def test_tiles_that_reach_over_the_image_or_the_detector(size, n_translations):
     assert np.allclose(back, beam.backproject(projected), atol=1e-4)
 
 
+@pytest.mark.training
 @pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="Keras does not compile it by itself"
 )
 def test_compiled_and_uncompiled_training_agree(build, pairs):
     losses = []
     for compiled in (False, True):
-        keras.utils.set_random_seed(0)
+        seeded()
         model = build(BEAM)
         adam = keras.optimizers.Adam(3e-3)
         model.compile(adam, "mean_squared_error", jit_compile=compiled)
         losses.append(learn(model, *pairs, steps=20))
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
-    assert losses[0][-1] < 0.95 * losses[0][0]
+    holds(
+        "its last loss is a part of the first",
+        losses[0][-1] / losses[0][0],
+        at_most=0.95,
+    )
     assert model.jit_compile
     predicted = model.predict_on_batch(pairs[0][:5])  # a batch of another size
     assert np.allclose(predicted, ops.convert_to_numpy(model(pairs[0][:5])), atol=1e-4)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from learning import holds, seeded
 
 from srtools.metrics import dice
 from srtools.segmentation import (
@@ -97,42 +98,48 @@ def score(labels, chances):
 FEW = {random_forest: {"n_estimators": 10}, boosted_trees: {"max_iter": 20}}
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("build", FEW)
 def test_trees_tell_textures_apart_where_thresholds_cannot(build):
-    rng = np.random.default_rng(0)
-    train = sample_pixels(*textures(2, seed=0), 300, n_scales=2, rng=rng)
+    seed = 3 * seeded()
+    rng = np.random.default_rng(seed)
+    train = sample_pixels(*textures(2, seed), 300, n_scales=2, rng=rng)
     trees = fit_trees(build, train, 2, **FEW[build])
-    images, truth = textures(1, seed=2)
-    chances = tree_probabilities(trees, images[0])
-    assert chances.shape == (40, 48, 2)
+    images, truth = textures(4, seed + 2)
+    chances = np.stack([tree_probabilities(trees, image) for image in images])
+    assert chances.shape == (4, 40, 48, 2)
     np.testing.assert_allclose(chances.sum(-1), 1)
-    assert dice(truth[0], chances[..., 1] > 0.5) > 0.8
-    assert dice(truth, otsu(images, **tune_otsu(*textures(1, seed=1)))) < 0.75
+    holds("Dice of the trees", dice(truth, chances[..., 1] > 0.5), at_least=0.8)
+    best = tune_otsu(*textures(4, seed + 1))
+    holds("Dice of thresholds", dice(truth, otsu(images, **best)), at_most=0.75)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("build", FEW)
 def test_in_noise_tuning_takes_the_scales_and_leaves_that_it_needs(build):
-    rng = np.random.default_rng(0)
-    train = sample_pixels(*scenes(2, 0, noise=0.5), 300, n_scales=4, rng=rng)
-    val = sample_pixels(*scenes(2, 1, noise=0.5), 500, n_scales=4, rng=rng)
+    seed = 3 * seeded()
+    rng = np.random.default_rng(seed)
+    train = sample_pixels(*scenes(2, seed, noise=0.5), 300, n_scales=4, rng=rng)
+    val = sample_pixels(*scenes(2, seed + 1, noise=0.5), 500, n_scales=4, rng=rng)
     grid = {"min_samples_leaf": (500, 3), **{k: [v] for k, v in FEW[build].items()}}
     best = tune_trees(build, train, val, score, n_scales=(1, 4), **grid)
     assert best == {"n_scales": 4, "min_samples_leaf": 3, **FEW[build]}
     trees = fit_trees(build, train, **best)
-    images, masks = scenes(1, 2, noise=0.5)
-    found = tree_probabilities(trees, images[0])[..., 1] > 0.5
-    assert dice(masks[0], found) > 0.8
+    images, masks = scenes(4, seed + 2, noise=0.5)
+    found = [tree_probabilities(trees, image)[..., 1] > 0.5 for image in images]
+    holds("Dice on new images", dice(masks, np.stack(found)), at_least=0.8)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("build", FEW)
 def test_trees_use_the_columns_they_were_given(build):
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 200)
-    features = np.stack([rng.random(200), labels], axis=1)
+    rng = np.random.default_rng(seeded())
+    labels = rng.integers(0, 2, 2_000)
+    features = np.stack([rng.random(2_000), labels], axis=1)
     blind = build([0], **FEW[build]).fit(features[:100], labels[:100])
     seeing = build([1], **FEW[build]).fit(features[:100], labels[:100])
     assert seeing.score(features[100:], labels[100:]) == 1
-    assert blind.score(features[100:], labels[100:]) < 0.7
+    holds("right by chance", blind.score(features[100:], labels[100:]), at_most=0.7)
 
 
 def test_the_threshold_with_the_largest_dice_is_chosen():

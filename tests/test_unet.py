@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from learning import assert_it_learns
+from learning import assert_it_learns, seeded
 
 from srtools.models import unet, unet_3layer, unet_4layer
 from srtools.segmentation import weighted_cross_entropy
@@ -19,6 +19,7 @@ def batch():
     return masks + 0.3 * rng.normal(size=masks.shape).astype("float32"), masks
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("loss", "normalisation"),
     [
@@ -27,7 +28,7 @@ def batch():
     ],
 )
 def test_training_moves_every_weight_and_lowers_the_loss(batch, loss, normalisation):
-    keras.utils.set_random_seed(0)
+    seeded()
     model = unet((16, 24, 1), filters=(8, 16), normalisation=normalisation)
     model.compile(keras.optimizers.Adam(3e-3), loss)
     assert_it_learns(model, *batch, steps=60)

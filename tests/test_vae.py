@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from learning import learn
+from learning import holds, learn, seeded
 
 from srtools.models import CVAE, vae_inference, vae_train
 
@@ -23,16 +23,17 @@ def pairs():
 
 @pytest.fixture(scope="module", params=[False, True], ids=["vector", "spatial"])
 def trained(request, pairs):
-    keras.utils.set_random_seed(0)
+    seeded()
     model = CVAE(4, SHAPE, spatial=request.param)
     before = model.get_weights()
     adam = keras.optimizers.Adam(3e-3)
     adam.build(model.trainable_variables)  # else Keras traces its step twice
     few = [part[:8] for part in pairs]
-    history = vae_train(model, *pairs, *few, 12, adam, verbose=0)
+    history = vae_train(model, *pairs, *few, 24, adam, verbose=0)
     return model, before, history.history
 
 
+@pytest.mark.training
 def test_training_moves_every_weight_and_lowers_the_loss(trained):
     model, before, history = trained
     moved = [
@@ -41,14 +42,16 @@ def test_training_moves_every_weight_and_lowers_the_loss(trained):
     ]
     names = [w.path for w in model.weights]
     assert all(m for m, n in zip(moved, names, strict=True) if "seed" not in n)
-    assert history["loss"][-1] < history["loss"][0] - 0.5
-    assert history["val_loss"][-1] < history["val_loss"][0] - 0.5
+    for loss in ("loss", "val_loss"):
+        holds(f"fall of its {loss}", history[loss][0] - history[loss][-1], at_least=0.5)
 
 
+@pytest.mark.training
 def test_it_denoises(trained, pairs):
     noisy, clean = pairs
     out = vae_inference(trained[0], noisy)
-    assert np.mean((out - clean) ** 2) < 0.5 * np.mean((noisy - clean) ** 2)
+    left = np.mean((out - clean) ** 2) / np.mean((noisy - clean) ** 2)
+    holds("what is left of the noise", left, at_most=0.5)
 
 
 def test_inference_is_deterministic_and_draws_are_not(trained, pairs):
@@ -94,15 +97,16 @@ def test_the_loss_is_the_bound_on_the_evidence():
     assert found == pytest.approx(density.mean() + 0.5 * kl / (12 * 16), rel=1e-4)
 
 
+@pytest.mark.training
 def test_the_learned_noise_finds_that_of_the_data():
-    keras.utils.set_random_seed(0)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seeded())
     x = np.zeros((64, 8, 8, 1), np.float32)
     y = 0.25 * rng.standard_normal(x.shape, dtype=np.float32)
     model = CVAE(1, (8, 8, 1))
     model.compile(keras.optimizers.Adam(0.03))
-    learn(model, x, y, steps=80)
-    assert float(np.exp(model.log_noise)) == pytest.approx(0.25, rel=0.1)
+    learn(model, x, y, steps=200)
+    noise = float(np.exp(model.log_noise))
+    holds("the noise beside that of the data", noise / 0.25, at_least=0.9, at_most=1.1)
 
 
 def test_bernoulli_is_the_one_place_of_the_sigmoid():
