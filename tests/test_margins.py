@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from learning import holds
 
 from srtools.tutorial import claim
 
@@ -119,6 +120,14 @@ def test_margins_are_of_all_runs():
 
 def test_no_claim_is_nearer_to_its_bound_than_twice_its_spread():
     assert margins.thin(ROWS) == []
+
+
+def test_a_test_states_no_bound_whose_margin_is_not_measured(monkeypatch):
+    monkeypatch.delenv("SRTOOLS_CLAIMS", raising=False)
+    with pytest.raises(AssertionError, match="nothing: its margin is not"):
+        holds("nothing", 1, at_least=0)
+    with pytest.raises(AssertionError, match=r"does not hold: .* nothing"):
+        holds("nothing", 1, at_most=0)
 
 
 def test_plain_arithmetic_switches_off_what_this_processor_has():
