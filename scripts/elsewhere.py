@@ -69,7 +69,9 @@ def libraries_of(place: str) -> list[str]:
         lines = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
         return [line for line in lines if not line.startswith("#")]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = project["dependencies"] + project["optional-dependencies"]["scan"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["scan"]]
+    asked += [name for name in extras["test"] if name.startswith("distributed")]
     pins = [re.sub(r">=([\d.]+).*", r"==\1.*", name) for name in asked]
     return [pin for pin in pins if not pin.startswith("zarr")] + ["ipywidgets==7.7.*"]
 
