@@ -197,9 +197,10 @@ def main(sources: Sequence[Path]) -> bool:
                 for row in _record.read("margins")
                 if row["page"] == page and run in row["runs"].split("; ")
             }
-            if claims and made.issuperset(one["claim"] for one in claims):
+            if claims is not None and made.issuperset(c["claim"] for c in claims):
                 continue
-            found = measure(source, settings) if settings or not claims else claims
+            known = run == SHOWN and claims is not None  # the page shows it
+            found = claims if known else measure(source, settings)
             rows = _record.read("margins")  # others may have written meanwhile
             _record.write("margins", merge(rows, page, run, found))
             print(f"{page}: {run}, {len(found)} claims", flush=True)
