@@ -44,9 +44,7 @@ class Training:
         """Say what happened: trained now, or earlier and elsewhere."""
         epochs = len(next(iter(self.history.values()), ()))
         how = "loaded; trained earlier" if self.loaded else "trained now"
-        hint = " (SRTOOLS_TRAIN=1 trains it here)" if self.loaded else ""
-        took = f"{epochs} epochs in {self.seconds:.0f} s on {self.hardware}"
-        return f"{how}: {took}{hint}"
+        return f"{how}: {epochs} epochs in {self.seconds:.0f} s on {self.hardware}"
 
 
 def trained(
