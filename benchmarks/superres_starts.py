@@ -15,9 +15,13 @@ from pathlib import Path
 
 import _record
 import nbformat
-from nbclient import NotebookClient
 
-PAGE = Path(__file__).parents[1] / "book" / "superresolution" / "tomograms.ipynb"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from pairs import execute  # noqa: E402
+
+PAGE = ROOT / "book" / "superresolution" / "tomograms.ipynb"
 AFTER = "## A real tooth"  # the first heading after the last training
 ASK = """
 import json
@@ -33,8 +37,7 @@ def judge(seed: int) -> list[list]:
     end = [AFTER in cell.source.split("\n") for cell in page.cells].index(True)
     page.cells = page.cells[:end]
     page.cells.append(nbformat.v4.new_code_cell(ASK))
-    resources = {"metadata": {"path": str(PAGE.parent)}}
-    NotebookClient(page, timeout=None, resources=resources).execute()
+    execute(page, PAGE.parent)
     said = page.cells[-1].outputs[-1]["data"]["text/plain"]
     return json.loads(said.strip("'"))
 

@@ -33,7 +33,7 @@ def printed(commit: str) -> str:
         with tempfile.TemporaryDirectory() as folder, path.open("w") as file:
             clone = ["git", "clone", "--quiet", str(ROOT), folder]
             subprocess.run(clone, check=True)
-            subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder)
+            subprocess.run(["git", "checkout", "-q", commit], cwd=folder, check=True)
             settings = {k: v for k, v in os.environ.items() if k not in VARIABLES}
             subprocess.run(
                 [sys.executable, "-m", "pytest", "-ra"],
