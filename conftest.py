@@ -12,6 +12,10 @@ import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import kernels  # noqa: E402
+
 LINES = "visible lines of code"  # which a test records, page by page
 # Pages on real data, and the data sets that they need.
 REAL = {
@@ -54,6 +58,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     """Compare bounds and not values; let ``--retrain`` find only its own weights."""
     config.option.nbval_sanitize_with = str(ROOT / "tests" / "nbval.cfg")
+    for name, value in kernels.KEEP_MEMORY.items():
+        os.environ.setdefault(name, value)
     first = not hasattr(config, "workerinput")  # its processes share one empty store
     if first and (config.getoption("numprocesses", 0) or 0) > 1:
         for name in THREADS:
@@ -63,6 +69,7 @@ def pytest_configure(config):
         config.add_cleanup(empty.cleanup)
         os.environ.update(SRTOOLS_TRAIN="1", SRTOOLS_CACHE=empty.name)
     config.kept = kept_here()
+    kernels.fork_kernels()
 
 
 def kept_here() -> set[str]:

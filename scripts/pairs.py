@@ -19,16 +19,11 @@ import nbformat
 import yaml
 import zmq
 from jupytext.combine import combine_inputs_with_outputs
+from kernels import KEEP_MEMORY
 from PIL import Image
 
 TIMEOUT = 7200  # seconds a cell may take: four trainings on a slow, busy machine do
 SOLUTION = re.compile(r"\n*^ *<details><summary>Solution.*?</details>", re.M | re.S)
-# Large arrays stay with the kernel's process: to give them back to Linux after a step
-# of a training, and to fetch them for the next, takes up to a third of the time.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": "4000000000",
-    "MALLOC_TRIM_THRESHOLD_": "16000000000",
-}
 CLAIMS = "nbval-check-output"  # tag of the cells whose outputs the tests compare
 
 # The first code cell of every page.
