@@ -10,7 +10,9 @@ import os
 import runpy
 import sys
 from importlib.metadata import EntryPoint
+from multiprocessing import forkserver
 from pathlib import Path
+from unittest import mock
 
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
@@ -34,6 +36,11 @@ IMPORTED = [
     "sklearn.ensemble",
     "tifffile",
 ]
+# What TensorFlow and Matplotlib read when imported, as a page and its kernel set it.
+BEFORE = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
 
 
 def fork_kernels() -> None:
@@ -41,8 +48,7 @@ def fork_kernels() -> None:
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if sys.platform != "linux" or backend != "tensorflow":
         return
-    multiprocessing.get_context("forkserver").set_forkserver_preload(IMPORTED)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # as pages do, but before
+    forkserver.set_forkserver_preload(IMPORTED)
     factory = KernelProvisionerFactory.instance()
     entry = EntryPoint("forked", f"{__name__}:Forked", factory.GROUP_NAME)
     factory.provisioners["forked"] = entry
@@ -52,10 +58,10 @@ def fork_kernels() -> None:
 class Forked(LocalProvisioner):
     """Starts a kernel by forking, and treats it as any kernel of this machine."""
 
-    async def launch_kernel(self, cmd, *, cwd, env, **_):
+    async def launch_kernel(self, cmd, *, env, cwd=None, **_):
         """Start the kernel; wait until its signals reach nobody else."""
-        self.cwd = cwd
-        self.process = _Forked(cmd, cwd, env)
+        self.cwd = cwd or Path.cwd()
+        self.process = _Forked(cmd, self.cwd, env)
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 
@@ -66,6 +72,8 @@ class _Forked:
     stdin = stdout = stderr = None
 
     def __init__(self, cmd, cwd, env):
+        with mock.patch.dict(os.environ, KEEP_MEMORY | BEFORE):
+            forkserver.ensure_running()
         forks = multiprocessing.get_context("forkserver")
         alone = forks.Event()
         about = cmd, str(cwd), dict(env), alone

@@ -56,6 +56,17 @@ def test_its_imports_are_done_and_nothing_of_the_package(kernel):
     assert run("print([m for m in sys.modules if m.startswith('srtools')])") == "[]"
 
 
+def test_it_draws_where_a_notebook_shows_it(kernel):
+    _, _, client = kernel()
+    drawn = []
+    client.execute_interactive(
+        "import matplotlib.pyplot as plt; plt.plot([0, 1]); plt.show()",
+        timeout=60,
+        output_hook=lambda m: drawn.extend(m["content"].get("data", ())),
+    )
+    assert "image/png" in drawn
+
+
 def test_two_kernels_are_two_processes_and_share_no_variable(kernel):
     one, other = kernel()[0], kernel()[0]
     pids = {run("import os; print(os.getpid())") for run in (one, other)}
