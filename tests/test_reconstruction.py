@@ -90,6 +90,7 @@ def test_training_from_a_stream_moves_every_weight_and_lowers_the_loss(library):
     seeded()
     model = reconstruct_cnn(20, 6, size=16, filters=(4, 6), channels=2)
     model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
+    model.optimizer.build(model.trainable_variables)  # else traced twice
     before = model.get_weights()
     stream = LibraryStream(library, batch_size=10)
     loss = model.fit(stream, epochs=15, verbose=0).history["loss"]

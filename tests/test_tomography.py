@@ -88,6 +88,16 @@ def test_the_matrix_is_made_in_little_more_memory_than_it_takes():
     assert matrix.has_canonical_format and matrix.data.min() >= 1e-6
 
 
+@pytest.mark.parametrize("n", [1, 3, 4, 33])
+def test_images_alone_in_few_and_in_many_give_the_same(rng, n):
+    beam = ParallelBeam(20, ANGLES, 25)
+    images = random_shapes(40, 20, rng=rng)
+    sinograms = beam.project(images)
+    assert np.allclose(beam.project(images[:n]), sinograms[:n], rtol=1e-5)
+    back = beam.backproject(sinograms)
+    assert np.allclose(beam.backproject(sinograms[:n]), back[:n], rtol=1e-5)
+
+
 def test_a_pixel_on_the_axis_gives_a_straight_sinogram():
     image = np.zeros((1, 33, 33, 1))
     image[0, 16, 16] = 1

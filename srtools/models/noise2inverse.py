@@ -162,6 +162,8 @@ def train_split(
         model = unet((None, None, 1), residual=True)
     falling = keras.optimizers.schedules.CosineDecay(2e-3, epochs * batches)
     model.compile(keras.optimizers.Adam(falling), "mean_squared_error")
+    # Otherwise Keras traces the first step twice, which takes seconds.
+    model.optimizer.build(model.trainable_variables)
     with tqdm(total=epochs, desc="training", unit="epoch") as bar:
         advance = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: bar.update()

@@ -51,6 +51,8 @@ def vae_train(
                 f"{len(second)} and {len(first)}"
             )
     model.compile(optimizer)
+    # Otherwise Keras traces the first step twice, which takes seconds.
+    model.optimizer.build(model.trainable_variables)
     return model.fit(
         images,
         labels,

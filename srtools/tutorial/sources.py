@@ -44,7 +44,7 @@ def sources(things: Iterable) -> dict[str, str]:
         name, tree, used = _look_up(thing)
         if name is None or name in found:
             continue
-        checksum = hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()[:16]
+        checksum = _checksum(tree)
         if "<" in name:  # lambdas, and functions within others, may share a name
             name += f" {checksum}"
             if name in found:
@@ -74,17 +74,29 @@ def _look_up(thing):
     module, _, name = thing.partition(":")
     if module.startswith(_FILES):
         return None, None, ()
-    definitions, imports = _module(module)
+    definitions, _ = _module(module)
     if name not in definitions:
         return None, None, ()
-    tree = definitions[name]
+    return thing, definitions[name], _used(module, name)
+
+
+@functools.cache
+def _used(module, name):
+    """What a definition of this package uses from it."""
+    definitions, imports = _module(module)
     used = []
-    for first, attribute in _names(tree):
+    for first, attribute in dict.fromkeys(_names(definitions[name])):
         if first in definitions:
             used.append(f"{module}:{first}")
         elif first in imports:
             used.append(_through_the_face(*imports[first], attribute))
-    return thing, tree, used
+    return used
+
+
+@functools.cache
+def _checksum(tree):
+    """A checksum of a syntax tree without its prose."""
+    return hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()[:16]
 
 
 def _look_up_live(thing):
