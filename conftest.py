@@ -37,6 +37,14 @@ REAL = {
 # are executed. `tests/test_notebooks.py` fails as soon as one of them is in order.
 WAITING: set[str] = set()
 
+# Test modules that take ten seconds or more come before the others, as pages do: so the
+# processes of a run end together.
+LONG = {
+    *("book", "command", "dense_automap", "embedding", "fusion_models", "notebooks"),
+    *("physics_aware", "recipes", "scan_volume", "tomography", "training", "try"),
+    "vae",
+}
+
 # Processes that share the cores take a thread each: to wait for one another's threads
 # costs a quarter of the processor's time.
 THREADS = [f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS")]
@@ -94,7 +102,9 @@ def pytest_sessionfinish(session):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skip, visibly, slow tests and the pages whose data cannot be had."""
+    """Skip, visibly, slow tests and pages whose data cannot be had; sort modules."""
+    short = {item: item.path.stem.removeprefix("test_") not in LONG for item in items}
+    items.sort(key=lambda item: (item.path.suffix == ".py", short[item]))
     pages = defaultdict(list)
     for item in items:
         pages[item.path.relative_to(ROOT).as_posix()].append(item)

@@ -59,8 +59,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with writing(path):
             yield Path(place, path.name)
         Path(place, path.name).replace(path)
-    finally:
+        Path(place).rmdir()
+    except BaseException:
         shutil.rmtree(place, ignore_errors=True)
+        raise
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Squares and discs, solid or hollow: scenes to segment, objects to denoise."""
 
+from functools import cache
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -7,6 +9,7 @@ BACKGROUND, SOLID, HOLLOW, CRACK = range(4)
 """Class of a pixel of a scene."""
 
 _OBJECTS = 24
+_HALVES = 3, 4  # half sides of template objects [pixels]
 _BLUR, _RINGS = 1.0, 0.05  # [pixels], [grey values]
 
 
@@ -96,20 +99,19 @@ def template_objects(
     """
     images = np.zeros((n, size, size, 1), np.float32)
     for image in images[..., 0]:
-        taken = np.zeros((size, size), bool)
+        # The places where an object of a half side would touch another one.
+        taken = {half: np.zeros((size, size), bool) for half in _HALVES}
         placed = 0
         for _ in range(40 * n_objects):
-            half = rng.integers(3, 5)
-            row, column = rng.integers(half + 1, size - half - 1, 2)
+            half = int(rng.integers(min(_HALVES), max(_HALVES) + 1))
+            row, column = rng.integers(half + 1, size - half - 1, 2).tolist()
             is_disc, hollow = rng.random() < 0.5, rng.random() < 0.5
-            if taken[_square(row, column, half + 1)].any():
+            if taken[half][row, column]:
                 continue
-            here = _square(row, column, half)
-            taken[here] = True
-            y, x = np.ogrid[-half : half + 1, -half : half + 1]
-            far = _distance(y, x, is_disc=is_disc)
-            inside = (far <= half) & (far > half - 2) if hollow else far <= half
-            image[here][inside] = rng.uniform(0.2, 1)
+            for other, places in taken.items():
+                places[_square(row, column, half + 1 + other)] = True
+            template = _template(half, is_disc, hollow)
+            image[_square(row, column, half)][template] = rng.uniform(0.2, 1)
             placed += 1
             if placed == n_objects:
                 break
@@ -117,8 +119,17 @@ def template_objects(
 
 
 def _square(row, column, half):
-    """The pixels of a square around a pixel."""
-    return np.s_[row - half : row + half + 1, column - half : column + half + 1]
+    """The pixels of a square around a pixel, as far as there are any."""
+    high, wide = (slice(max(k - half, 0), k + half + 1) for k in (row, column))
+    return high, wide
+
+
+@cache
+def _template(half, is_disc, hollow):
+    """The pixels of a square or disc, or of its ring."""
+    y, x = np.ogrid[-half : half + 1, -half : half + 1]
+    far = _distance(y, x, is_disc=is_disc)
+    return (far <= half) & (far > half - 2) if hollow else far <= half
 
 
 def _distance(y, x, *, is_disc):

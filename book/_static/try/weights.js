@@ -1,7 +1,7 @@
 // Written by scripts/export_browser.py.
 "use strict";
 const NETWORK = {
- "key": "e0f9a3b4c832d595",
+ "key": "9353655742ab0a3b",
  "tvWeight": 0.566,
  "shapes": {
   "down0_conv1/kernel": [
