@@ -215,7 +215,8 @@ class Scan:
         -------
         ParallelBeam
             An `AstraBeam` where a stored matrix would take more than 1.7 GB (2.4 GB
-            while it is made): at 512 pixels, from 382 views on.
+            while it is made): at 512 pixels, from 382 views on. What projects too, as
+            `tv` does, takes as much again.
 
         Raises
         ------
