@@ -55,6 +55,13 @@ def fork_kernels() -> None:
     factory.default_provisioner_name = "forked"
 
 
+def forks():
+    """Return a multiprocessing context whose processes are forked, imports done."""
+    with mock.patch.dict(os.environ, KEEP_MEMORY | BEFORE):  # read as it starts
+        forkserver.ensure_running()
+    return multiprocessing.get_context("forkserver")
+
+
 class Forked(LocalProvisioner):
     """Starts a kernel by forking, and treats it as any kernel of this machine."""
 
@@ -72,12 +79,10 @@ class _Forked:
     stdin = stdout = stderr = None
 
     def __init__(self, cmd, cwd, env):
-        with mock.patch.dict(os.environ, KEEP_MEMORY | BEFORE):
-            forkserver.ensure_running()
-        forks = multiprocessing.get_context("forkserver")
-        alone = forks.Event()
+        context = forks()
+        alone = context.Event()
         about = cmd, str(cwd), dict(env), alone
-        self._process = forks.Process(target=_be_a_kernel, args=about)
+        self._process = context.Process(target=_be_a_kernel, args=about)
         self._process.start()
         self.pid = self._process.pid
         if not alone.wait(60):

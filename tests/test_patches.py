@@ -1,10 +1,10 @@
 import json
-import multiprocessing
 import os
 import signal
 from types import SimpleNamespace
 
 import keras
+import kernels  # in scripts, where conftest.py looks
 import numpy as np
 import pytest
 import tifffile
@@ -244,8 +244,7 @@ def train(folder, *, die):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as Unix does")
 def test_training_goes_on_after_it_was_killed(folder):
-    processes = multiprocessing.get_context("forkserver")  # Keras is there already
-    killed = processes.Process(target=train, args=[folder], kwargs={"die": True})
+    killed = kernels.forks().Process(target=train, args=[folder], kwargs={"die": True})
     killed.start()
     killed.join()
     assert killed.exitcode == -signal.SIGKILL
