@@ -1,8 +1,8 @@
 """Shared by tests and notebooks: scale, real data, the built book, seconds a page."""
 
+import importlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -103,6 +103,8 @@ def pytest_sessionfinish(session):
 
 def pytest_collection_modifyitems(config, items):
     """Skip, visibly, slow tests and pages whose data cannot be had; sort modules."""
+    if "tensorflow" in sys.modules:  # imported by tests; it takes seconds
+        importlib.import_module("pipelines")
     short = {item: item.path.stem.removeprefix("test_") not in LONG for item in items}
     items.sort(key=lambda item: (item.path.suffix == ".py", short[item]))
     pages = defaultdict(list)
@@ -171,24 +173,28 @@ def html(tmp_path_factory, worker_id):
 def _build(folder):
     """Build the book as if on a fork; it must leave the checkout alone."""
     before = set(ROOT.iterdir()) | set((ROOT / "book").rglob("*"))
-    program = "import jupyter_book.cli.main as book; book.main()"
-    command = [sys.executable, "-c", program, "build", str(ROOT)]
-    built = subprocess.run(
-        [*command, "-W", "--keep-going", "--path-output", str(folder)],
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            "GITHUB_REPOSITORY": "someone/fork",
-            "NO_COLOR": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
-    )
-    said = [line for line in built.stderr.splitlines() if "absl" not in line]
-    if built.returncode:
-        shutil.rmtree(folder)  # no other process shall take it for whole
-    assert built.returncode == 0, "\n".join(said)
+    said = folder.with_suffix(".log")
+    built = kernels.forks().Process(target=_jupyter_book, args=[folder, said])
+    built.start()
+    built.join()
+    if built.exitcode:
+        shutil.rmtree(folder, ignore_errors=True)  # no process shall take it for whole
+    assert built.exitcode == 0, said.read_text()
     assert set(ROOT.iterdir()) | set((ROOT / "book").rglob("*")) == before
+
+
+def _jupyter_book(folder, said):
+    """Be a process that builds the book: what it says goes to a file."""
+    with said.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.environ.update(GITHUB_REPOSITORY="someone/fork", NO_COLOR="1")
+    os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "1", True
+
+    from jupyter_book.cli.main import main
+
+    where = ["--path-output", str(folder)]
+    main(["build", str(ROOT), "-W", "--keep-going", *where])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ process that does nothing else, and fork a kernel from there for each page: a pr
 its own, in which no page has run. It finds what any kernel finds, only sooner.
 """
 
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -56,7 +57,9 @@ def fork_kernels() -> None:
 
 
 def forks():
-    """Return a multiprocessing context whose processes are forked, imports done."""
+    """Return a multiprocessing context; on Linux it forks, with the imports done."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
     with mock.patch.dict(os.environ, KEEP_MEMORY | BEFORE):  # read as it starts
         forkserver.ensure_running()
     return multiprocessing.get_context("forkserver")
@@ -110,6 +113,7 @@ def _be_a_kernel(cmd, cwd, env, alone):
     """Become what ``cmd``, ``python -m ipykernel_launcher ...``, would start."""
     os.setsid()  # a group of its own: who interrupts a page interrupts no test
     alone.set()
+    importlib.import_module("pipelines")  # which end when they are through
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env, JPY_PARENT_PID=str(os.getppid()))

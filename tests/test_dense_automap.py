@@ -32,7 +32,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(build, pairs):
     seeded()
     model = build()
     model.compile(keras.optimizers.Adam(1e-3), "mean_squared_error")
-    assert_it_learns(model, *pairs, steps=100)
+    assert_it_learns(model, *pairs, steps=60)
 
 
 def test_a_saved_network_predicts_the_same(tmp_path, build, pairs):
@@ -107,7 +107,7 @@ def test_sparsity_makes_features_small(pairs):
         seeded()
         model = automap(20, 6, size=16, filters=4, sparsity=sparsity)
         model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
-        learn(model, *pairs, steps=32)
+        learn(model, *pairs, steps=10)
         features = keras.Model(model.input, model.get_layer("conv2").output)
         found.append(np.abs(features.predict_on_batch(pairs[0])).mean())
     holds("features beside those without", found[1] / found[0], at_most=0.5)

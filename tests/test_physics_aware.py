@@ -138,7 +138,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(name, more, pairs):
     seeded()
     model = NETWORKS[name](BEAM, **more)
     model.compile(keras.optimizers.Adam(3e-3), "mean_squared_error")
-    assert_it_learns(model, *pairs, steps=150)
+    assert_it_learns(model, *pairs, steps=110)
 
 
 def test_a_saved_network_predicts_the_same(tmp_path, build, pairs):
@@ -259,7 +259,7 @@ def test_compiled_and_uncompiled_training_agree(build, pairs):
         model = build(BEAM)
         adam = keras.optimizers.Adam(3e-3)
         model.compile(adam, "mean_squared_error", jit_compile=compiled)
-        losses.append(learn(model, *pairs, steps=20))
+        losses.append(learn(model, *pairs, steps=16))
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     holds(
         "its last loss is a part of the first",

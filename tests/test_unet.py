@@ -31,7 +31,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(batch, loss, normalisat
     seeded()
     model = unet((16, 24, 1), filters=(8, 16), normalisation=normalisation)
     model.compile(keras.optimizers.Adam(3e-3), loss)
-    assert_it_learns(model, *batch, steps=60)
+    assert_it_learns(model, *batch, steps=40)
 
 
 def test_several_classes_give_several_logits(batch):

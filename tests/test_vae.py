@@ -28,7 +28,7 @@ def trained(request, pairs):
     before = model.get_weights()
     adam = keras.optimizers.Adam(3e-3)
     few = [part[:8] for part in pairs]
-    history = vae_train(model, *pairs, *few, 24, adam, verbose=0)
+    history = vae_train(model, *pairs, *few, 16, adam, verbose=0)
     return model, before, history.history
 
 
@@ -102,8 +102,8 @@ def test_the_learned_noise_finds_that_of_the_data():
     x = np.zeros((64, 8, 8, 1), np.float32)
     y = 0.25 * rng.standard_normal(x.shape, dtype=np.float32)
     model = CVAE(1, (8, 8, 1))
-    model.compile(keras.optimizers.Adam(0.03))
-    learn(model, x, y, steps=200)
+    model.compile(keras.optimizers.Adam(0.05))
+    learn(model, x, y, steps=120)
     noise = float(np.exp(model.log_noise))
     holds("the noise beside that of the data", noise / 0.25, at_least=0.9, at_most=1.1)
 
