@@ -5,7 +5,6 @@ process that does nothing else, and fork a kernel from there for each page: a pr
 its own, in which no page has run. It finds what any kernel finds, only sooner.
 """
 
-import importlib
 import multiprocessing
 import os
 import runpy
@@ -113,7 +112,6 @@ def _be_a_kernel(cmd, cwd, env, alone):
     """Become what ``cmd``, ``python -m ipykernel_launcher ...``, would start."""
     os.setsid()  # a group of its own: who interrupts a page interrupts no test
     alone.set()
-    importlib.import_module("pipelines")  # which end when they are through
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env, JPY_PARENT_PID=str(os.getppid()))

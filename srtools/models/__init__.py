@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "memory": ["fits", "Needs", "needs"],
         "mixed_scale": ["MixedScaleDense", "msd"],
         "noise2inverse": ["denoise_split", "SplitPatches", "train_split"],
+        "passes": ["end_passes_in_time"],
         "physics_aware": [
             "BackProjection",
             "fbp_unet",

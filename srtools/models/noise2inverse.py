@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from srtools.models.passes import end_passes_in_time
 from srtools.models.scale import rescaled
 from srtools.models.u_net import unet
 
@@ -164,6 +165,7 @@ def train_split(
     model.compile(keras.optimizers.Adam(falling), "mean_squared_error")
     # Otherwise Keras traces the first step twice, which takes seconds.
     model.optimizer.build(model.trainable_variables)
+    end_passes_in_time()
     with tqdm(total=epochs, desc="training", unit="epoch") as bar:
         advance = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: bar.update()

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from srtools.models.passes import end_passes_in_time
 from srtools.models.vae import CVAE, REDUCTION
 
 
@@ -53,6 +54,7 @@ def vae_train(
     model.compile(optimizer)
     # Otherwise Keras traces the first step twice, which takes seconds.
     model.optimizer.build(model.trainable_variables)
+    end_passes_in_time()
     return model.fit(
         images,
         labels,

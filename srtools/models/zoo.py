@@ -4,6 +4,7 @@ import difflib
 
 import keras
 
+from srtools.models.passes import end_passes_in_time
 from srtools.weights import SHIPPED, Card, check_file, read_card, unreadable
 
 
@@ -41,6 +42,7 @@ def pretrained(name: str) -> tuple[keras.Model, Card]:
         vae,
     )
 
+    end_passes_in_time()
     path = SHIPPED / f"{name}.keras"
     if not path.exists():
         names = sorted(file.stem for file in SHIPPED.glob("*.keras"))

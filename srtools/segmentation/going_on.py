@@ -55,6 +55,8 @@ def fit_resumable(
     """
     import keras
 
+    from srtools.models import end_passes_in_time
+
     path, history = Path(path), {}
     settings = {
         "data": data.recipe,
@@ -65,6 +67,7 @@ def fit_resumable(
     settings["optimizer"][1].pop("name", None)  # has a number in its second building
     settings = json.loads(json.dumps(settings, default=str))
     model.optimizer.build(model.trainable_variables)
+    end_passes_in_time()
     if path.exists():
         with reading(path, "an interrupted training"):
             history = _restore(path, model, settings)

@@ -94,6 +94,8 @@ def trained(
     ValueError
         If weights with this key are damaged: the message says which file to remove.
     """
+    from srtools.models import end_passes_in_time  # only here: Keras takes seconds
+
     made = callable(x) and y is None
     if recipe is None:
         recipe = getattr(x, "recipe", x if made else None)
@@ -107,6 +109,7 @@ def trained(
     key = training_key(model, recipe, seed, [x, y], fit)
     path = kept_file(name, key, ".keras")
     whole = path.with_suffix(".json")  # the card comes last: both are there
+    end_passes_in_time()
     if whole.exists():
         return _load(model, path)
     with alone(path):
