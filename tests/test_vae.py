@@ -102,8 +102,8 @@ def test_the_learned_noise_finds_that_of_the_data():
     x = np.zeros((64, 8, 8, 1), np.float32)
     y = 0.25 * rng.standard_normal(x.shape, dtype=np.float32)
     model = CVAE(1, (8, 8, 1))
-    model.compile(keras.optimizers.Adam(0.05))
-    learn(model, x, y, steps=120)
+    model.compile(keras.optimizers.Adam(0.03))
+    learn(model, x, y, steps=200)
     noise = float(np.exp(model.log_noise))
     holds("the noise beside that of the data", noise / 0.25, at_least=0.9, at_most=1.1)
 
