@@ -5,7 +5,7 @@
 FBP + U-Net predicts, and trains for five epochs, on more and more pairs of 32 pixels;
 with TensorFlow as it comes and after `srtools.models.end_passes_in_time`, in turns.
 Chance decides which passes last longer: means of four runs are kept. Writes
-results/passes.csv. Three minutes on two cores.
+results/passes.csv. Six minutes on two cores.
 """
 
 import inspect
