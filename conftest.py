@@ -1,6 +1,5 @@
 """Shared by tests and notebooks: scale, real data, the built book, seconds a page."""
 
-import importlib
 import os
 import shutil
 import sys
@@ -104,7 +103,9 @@ def pytest_sessionfinish(session):
 def pytest_collection_modifyitems(config, items):
     """Skip, visibly, slow tests and pages whose data cannot be had; sort modules."""
     if "tensorflow" in sys.modules:  # imported by tests; it takes seconds
-        importlib.import_module("srtools.models").end_passes_in_time()
+        from srtools.models import end_passes_in_time
+
+        end_passes_in_time()
     short = {item: item.path.stem.removeprefix("test_") not in LONG for item in items}
     items.sort(key=lambda item: (item.path.suffix == ".py", short[item]))
     pages = defaultdict(list)
