@@ -23,6 +23,7 @@ def end_passes_in_time() -> None:
         return
     import tensorflow as tf
 
+    # Keras makes its pipelines itself, and TensorFlow has no variable for this.
     begin = tf.data.Options.__init__
 
     @wraps(begin)
